@@ -1,0 +1,1 @@
+"""sdmerge: merge diffusion models."""

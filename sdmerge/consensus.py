@@ -1,0 +1,39 @@
+"""How several deltas become one: plain sums, and means over the entries that agree in sign."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sdmerge.method import total
+
+Vote = Literal["after", "before", "count"]
+
+NEARLY_ZERO = 1e-8
+"""Weights whose sum is closer to zero than this cannot be normalised."""
+
+
+def weighted_sum(stack: Tensor, weight: float, *, normalize: bool) -> Tensor:
+    """Σ wᵢ·xᵢ over the first dimension of `stack` [n, *shape], divided by Σ wᵢ if asked and possible."""
+    mixed = total(weight * stack)
+    scale = float(total(weight * stack.new_ones(len(stack), 1)))
+    return mixed / scale if normalize and abs(scale) > NEARLY_ZERO else mixed
+
+
+def disjoint_mean(deltas: Tensor, weight: float, vote: Vote, *, normalize: bool) -> Tensor:
+    """Elect a sign per entry, then Σ wᵢ·τᵢ / Σ |wᵢ| over the entries that have it.
+
+    Yadav et al., "TIES-Merging", 2023, §3.2 (elect, disjoint merge); zero entries do not take part.
+    Without `normalize` the sum alone. An entry of a negatively weighted model counts turned around.
+    """
+    weighted = weight * deltas  # [n, *shape]
+    ballots = {"after": weighted, "before": deltas, "count": weighted.sign()}[vote]
+    elected = total(ballots).sign()
+    agrees = (weighted.sign() == elected) & (elected != 0)
+    mixed = total(torch.where(agrees, weighted, 0.0))
+    if not normalize:
+        return mixed
+    shares = total(torch.where(agrees, abs(weight) * torch.ones_like(deltas), 0.0))
+    return torch.where(shares > 0, mixed / shares, 0.0)

@@ -1,0 +1,105 @@
+"""The manifest: what every built-in method is and takes, as data, so that nothing needs torch to ask.
+
+`manifest.json` is generated from the registry (`python -m sdmerge.methods`) and a test keeps the two
+equal. Plug-ins add their methods to the same value when they are loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from typing import Any, Literal
+
+from sdmerge.errors import MethodError, nearest
+from sdmerge.params import Param, Range
+
+Space = Literal["weight", "delta"]
+Unit = Literal["element", "tensor"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """A method without its body: all that a form, a flag or a YAML check needs to know."""
+
+    name: str
+    title: str
+    summary: str
+    details: str
+    paper: str
+    space: Space
+    unit: Unit
+    models: tuple[int, int | None]
+    """Fewest and most inputs, the base not counted in `delta` methods; None: any number."""
+    ordered: bool
+    """True if the first input plays another part than the second, as in slerp."""
+    version: int
+    params: tuple[Param, ...]
+
+    def param(self, name: str) -> Param:
+        """The parameter called `name`; a MethodError with the nearest word if there is none."""
+        for param in self.params:
+            if param.name == name:
+                return param
+        takes = ", ".join(param.name for param in self.params) or "no parameters"
+        hint = f"{nearest(name, [p.name for p in self.params])} It takes: {takes}.".strip()
+        raise MethodError(f"{self.name} has no parameter '{name}'", hint=hint)
+
+
+class Manifest(Mapping[str, MethodSpec]):
+    """Method name → MethodSpec. A value: `add` is all or nothing, and names a duplicate."""
+
+    def __init__(self, specs: Iterable[MethodSpec] = ()) -> None:
+        self._specs: dict[str, MethodSpec] = {}
+        self.add(*specs)
+
+    def add(self, *specs: MethodSpec) -> None:
+        """Add `specs`; a name that is taken is a MethodError and adds none of them."""
+        for spec in specs:
+            if spec.name in self._specs and self._specs[spec.name] != spec:
+                raise MethodError(f"there are two methods called '{spec.name}'")
+        self._specs.update({spec.name: spec for spec in specs})
+
+    def __getitem__(self, name: str) -> MethodSpec:
+        if name not in self._specs:
+            known = ", ".join(sorted(self._specs))
+            hint = f"{nearest(name, self._specs)} Known: {known}.".strip()
+            raise MethodError(f"there is no merge method '{name}'", hint=hint)
+        return self._specs[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+@functools.cache
+def manifest() -> Manifest:
+    """The manifest of the built-in methods and of the plug-ins loaded so far."""
+    text = resources.files("sdmerge").joinpath("manifest.json").read_text("utf-8")
+    return Manifest(_spec(entry) for entry in json.loads(text))
+
+
+def dump(specs: Iterable[MethodSpec]) -> str:
+    """The text of `manifest.json` for `specs`."""
+    entries = [dataclasses.asdict(spec) for spec in sorted(specs, key=lambda spec: spec.name)]
+    return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+
+
+def _spec(entry: dict[str, Any]) -> MethodSpec:
+    params = tuple(_param(param) for param in entry["params"])
+    return MethodSpec(**{**entry, "params": params, "models": tuple(entry["models"])})
+
+
+def _param(entry: dict[str, Any]) -> Param:
+    bounds = entry["range"]
+    if bounds is not None:
+        limits = bounds["limits"]
+        bounds = Range(**{**bounds, "limits": tuple(limits) if limits else None})
+    return Param(**{**entry, "range": bounds, "choices": tuple(entry["choices"])})

@@ -1,0 +1,57 @@
+"""Counter-based random masks: the mask of a slice is the slice of the mask.
+
+splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014) of a
+stream key and the element's index in C order. Nothing depends on threads, slabs or the order in
+which tensors are merged, and two models or two tensors never share a mask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+def stream_key(seed: int, key: str, alias: str) -> int:
+    """The 64-bit key of the stream for one tensor of one model."""
+    text = f"{seed}\0{key}\0{alias}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+def uniform_bits(stream: int, start: int, stop: int) -> np.ndarray:
+    """32 random bits for each element index in [start, stop), as uint64."""
+    z = np.arange(start, stop, dtype=np.uint64)
+    z *= _GOLDEN
+    z += np.uint64(stream)
+    z ^= z >> np.uint64(30)
+    z *= _MIX_1
+    z ^= z >> np.uint64(27)
+    z *= _MIX_2
+    z ^= z >> np.uint64(31)
+    return z >> np.uint64(32)
+
+
+class Random:
+    """The random numbers of one slab: as many streams as the method has inputs."""
+
+    def __init__(self, streams: Sequence[int], start: int, stop: int) -> None:
+        self._streams = streams
+        self._start = start
+        self._stop = stop
+
+    def keep(self, probability: float | Tensor) -> Tensor:
+        """Booleans [n, slab], each True with `probability` (a number, or one per input)."""
+        chances = torch.as_tensor(probability, dtype=torch.float64).reshape(-1).expand(len(self._streams))
+        masks = [self._row(stream, float(p)) for stream, p in zip(self._streams, chances, strict=True)]
+        return torch.from_numpy(np.stack(masks))
+
+    def _row(self, stream: int, probability: float) -> np.ndarray:
+        threshold = np.uint64(round(probability * 2**32))
+        return uniform_bits(stream, self._start, self._stop) < threshold

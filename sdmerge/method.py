@@ -1,0 +1,208 @@
+"""@method: a merge method is a function of a few lines in float32, and its signature says the rest.
+
+The positional arguments say what it merges: `a: Weight, b: Weight` two tensors, `weights: Weights`
+any number stacked as [n, *shape], `deltas: Deltas` likewise but as differences from the base, to
+which the engine adds the result. A `Stat` argument receives what `stats` computed of the whole
+tensors, a `Random` one the masks. Keyword-only arguments are the parameters (see params.py).
+
+A method with `unit="element"` runs on flat slabs and must treat every element alike, with exact
+operations only (no lerp, addcmul or fused add: their rounding depends on the slab's tail).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdmerge.errors import MethodError
+from sdmerge.manifest import Manifest, MethodSpec, Unit, manifest
+from sdmerge.masks import Random
+from sdmerge.params import details, read_params, summary
+
+Weight = Annotated[Tensor, "weight"]
+Weights = Annotated[Tensor, "weights"]
+Delta = Annotated[Tensor, "delta"]
+Deltas = Annotated[Tensor, "deltas"]
+Stat = Annotated[Any, "stat"]
+Masks = Annotated[Random, "random"]
+
+LEAF = 1 << 16
+"""Elements per leaf of a sum over a tensor: fixed, so that sums do not depend on slabs or threads."""
+
+
+def total(stack: Tensor) -> Tensor:
+    """The sum over the first dimension, in order: torch's own sum changes order with the width."""
+    result = stack[0].clone()
+    for row in stack[1:]:
+        result += row
+    return result
+
+
+class Whole:
+    """The whole tensors of one merge, for what a method needs to know of them before it starts."""
+
+    def __init__(self, rows: Sequence[Callable[[int, int], Tensor]], numel: int) -> None:
+        self._rows = rows
+        self.numel = numel
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def leaves(self) -> Iterator[np.ndarray]:
+        """The stacked tensors [n, up to 2**16] in float64, leaf by leaf."""
+        for start in range(0, self.numel, LEAF):
+            stop = min(start + LEAF, self.numel)
+            yield np.stack([row(start, stop).numpy().astype(np.float64) for row in self._rows])
+
+    def gram(self) -> np.ndarray:
+        """The inner products [n, n] of the tensors, in float64."""
+        products = np.zeros((len(self), len(self)))
+        for leaf in self.leaves():
+            for i, left in enumerate(leaf):
+                for j, right in enumerate(leaf[: i + 1]):
+                    products[i, j] += np.add.reduce(left * right)
+        return products + np.tril(products, -1).T
+
+    def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
+        """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""
+        return torch.tensor([[self._kth(row, count)] for row, count in zip(self._rows, counts, strict=True)])
+
+    def _kth(self, row: Callable[[int, int], Tensor], count: int) -> float:
+        if count <= 0:
+            return float("inf")
+        if count >= self.numel:
+            return 0.0
+        magnitudes = row(0, self.numel).abs().numpy()
+        place = self.numel - count
+        magnitudes.partition(place)
+        return float(magnitudes[place])
+
+
+Stats = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method with its body. `stats(whole, **parameters)` runs first where it is given."""
+
+    spec: MethodSpec
+    body: Callable[..., Tensor]
+    stats: Stats | None
+    pair: bool
+    random: bool
+
+    @property
+    def name(self) -> str:
+        """The word in `merge_method`."""
+        return self.spec.name
+
+    def survey(self, whole: Whole, values: Mapping[str, Any]) -> Any:
+        """What `stats` says of the whole tensors; None for a method that needs nothing."""
+        if self.stats is None:
+            return None
+        takes = inspect.signature(self.stats).parameters
+        return self.stats(whole, **{_python(self, name): values[name] for name in values if name in takes})
+
+    def merge(self, stack: Tensor, stat: Any, random: Random | None, values: Mapping[str, Any]) -> Tensor:
+        """The body's result for `stack` [n, *shape], float32."""
+        arguments: list[Any] = [stack[0], stack[1]] if self.pair else [stack]
+        if self.stats is not None:
+            arguments.append(stat)
+        if self.random:
+            arguments.append(random)
+        return self.body(*arguments, **{_python(self, name): value for name, value in values.items()})
+
+
+def _python(method: Method, name: str) -> str:
+    """The argument behind a parameter: `lambda` is written `lambda_` in Python."""
+    return f"{name}_" if name == "lambda" else name
+
+
+class Registry(Mapping[str, Method]):
+    """Methods by name. A value: copyable, `add` refuses a second method of the same name."""
+
+    def __init__(self, methods: Sequence[Method] = ()) -> None:
+        self._methods = {method.name: method for method in methods}
+
+    def add(self, method: Method) -> None:
+        """Add `method`; the name must be free."""
+        if method.name in self._methods:
+            other = self._methods[method.name].body.__module__
+            raise MethodError(f"'{method.name}' is defined in {method.body.__module__} and in {other}")
+        self._methods[method.name] = method
+
+    def __getitem__(self, name: str) -> Method:
+        if name not in self._methods:
+            known: Manifest = manifest()
+            known[name]  # raises with the nearest word, unless only the body is missing
+            raise MethodError(f"the method '{name}' has no body here", hint="Load its plug-in with --plugin.")
+        return self._methods[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+
+METHODS = Registry()
+
+
+def method(
+    *, title: str, paper: str, unit: Unit = "element", stats: Stats | None = None, version: int = 1,
+    registry: Registry = METHODS,
+) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:  # fmt: skip
+    """Register the function as a merge method; its name is the word in `merge_method`.
+
+    `version` counts up when the same inputs come to give other bytes: it is part of a task's key.
+    """
+
+    def register(body: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        registry.add(_build(body, title, paper, unit, stats, version))
+        return body
+
+    return register
+
+
+def _build(
+    body: Callable[..., Tensor], title: str, paper: str, unit: Unit, stats: Stats | None, version: int
+) -> Method:
+    roles = _roles(body)
+    pair = roles[:2] == ["weight", "weight"]
+    if not pair and roles[:1] not in (["weights"], ["deltas"]):
+        raise TypeError(f"{body.__name__}: start with `a: Weight, b: Weight`, `weights: Weights` or `deltas: Deltas`")
+    if ("stat" in roles) != (stats is not None):
+        raise TypeError(f"{body.__name__}: a `Stat` argument and stats=… go together")
+    spec = MethodSpec(
+        name=body.__name__,
+        title=title,
+        summary=summary(body),
+        details=details(body),
+        paper=paper,
+        space="delta" if roles[0] == "deltas" else "weight",
+        unit=unit,
+        models=(2, 2) if pair else (1, None),
+        ordered=pair,
+        version=version,
+        params=read_params(body),
+    )
+    return Method(spec, body, stats, pair, "random" in roles)
+
+
+Role = Literal["weight", "weights", "delta", "deltas", "stat", "random"]
+
+
+def _roles(body: Callable[..., Tensor]) -> list[str]:
+    hints = inspect.get_annotations(body, eval_str=True)
+    positional = [
+        parameter.name
+        for parameter in inspect.signature(body).parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    return [str(hints[name].__metadata__[0]) for name in positional]

@@ -1,0 +1,196 @@
+"""Params: one declaration of a parameter, read by YAML checks, flags, sliders and searches.
+
+A parameter is a keyword-only argument of a method. Its annotation carries the range, its docstring
+line the help text, its default the default. This module imports no torch, so that the command line
+can show and check parameters without it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from sdmerge.errors import MethodError, nearest
+
+Kind = Literal["float", "int", "bool", "choice"]
+Scalar = bool | int | float | str
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a slider shows and a search explores; `limits` is what is allowed, where that is wider."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+    limits: tuple[float, float] | None = None
+
+    @property
+    def allowed(self) -> tuple[float, float]:
+        """The smallest and the largest value that is not an error."""
+        return self.limits or (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Mergekit:
+    """mergekit's default, where it is not ours: a recipe that relies on it is told so."""
+
+    default: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class _PerModel:
+    pass
+
+
+PerModel = Annotated[T, _PerModel()]
+"""One value per model. In a method's body it broadcasts against the stacked inputs."""
+
+Fraction = Annotated[float, Range(0.0, 1.0)]
+Strength = Annotated[float, Range(0.0, 1.5, limits=(-4.0, 4.0))]
+Scale = Annotated[float, Range(0.0, 2.0, limits=(-4.0, 4.0))]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter as users meet it. `doc` is shown in errors, in `--help` and under sliders."""
+
+    name: str
+    kind: Kind
+    default: Scalar
+    doc: str
+    range: Range | None = None
+    choices: tuple[str, ...] = ()
+    per_model: bool = False
+    mergekit: Scalar | None = None
+
+    def check(self, value: object) -> Scalar:
+        """`value` as this parameter's type; a MethodError in words if it does not fit."""
+        if self.kind == "choice":
+            return self._check_choice(value)
+        if self.kind == "bool":
+            if isinstance(value, bool):
+                return value
+            if value in (0, 1):
+                return bool(value)
+            raise self._wrong(value, "true or false")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._wrong(value, "a number")
+        return self._check_number(value)
+
+    def _check_choice(self, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        hint = nearest(value, self.choices) if isinstance(value, str) else ""
+        raise self._wrong(value, f"one of {', '.join(self.choices)}", hint)
+
+    def _check_number(self, value: float) -> float | int:
+        if self.kind == "int" and value != int(value):
+            raise self._wrong(value, "a whole number")
+        if self.range is not None:
+            low, high = self.range.allowed
+            if not low <= value <= high:
+                raise MethodError(f"{self.name} = {value:g} is outside {low:g}..{high:g}", hint=self.doc)
+        return int(value) if self.kind == "int" else float(value)
+
+    def _wrong(self, value: object, wanted: str, hint: str = "") -> MethodError:
+        return MethodError(f"{self.name} = {value!r} should be {wanted}", hint=hint or self.doc)
+
+    def parse(self, text: str) -> Scalar:
+        """The value that a command line or an axis spells as `text`."""
+        if self.kind == "bool":
+            words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+            return self.check(words.get(text.lower(), text))
+        if self.kind == "choice":
+            return self.check(text)
+        try:
+            return self.check(float(text))
+        except ValueError:
+            raise self._wrong(text, "a number") from None
+
+
+def read_params(function: Callable[..., Any]) -> tuple[Param, ...]:
+    """The parameters that `function`'s keyword-only arguments declare.
+
+    Each needs a default and a docstring line `name: text`; a missing one is a TypeError, raised
+    when the module is imported, because only the author of the method can mend it.
+    """
+    hints = typing.get_type_hints(function, include_extras=True)
+    docs = _docs(function)
+    arguments = inspect.signature(function).parameters.values()
+    params = [
+        _param(argument, hints[argument.name], docs, function.__name__)
+        for argument in arguments
+        if argument.kind is argument.KEYWORD_ONLY
+    ]
+    stray = set(docs) - {param.name for param in params}
+    if stray:
+        raise TypeError(f"{function.__name__}: the docstring describes {sorted(stray)}, which it does not take")
+    return tuple(params)
+
+
+def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: str) -> Param:
+    # a trailing underscore keeps Python's reserved words usable (`lambda_`); users never see it
+    name = argument.name.rstrip("_")
+    if argument.default is argument.empty:
+        raise TypeError(f"{owner}: parameter {argument.name} needs a default")
+    if name not in docs:
+        raise TypeError(f"{owner}: parameter {argument.name} needs a docstring line '{name}: …'")
+    extras: tuple[Any, ...] = ()
+    while get_origin(hint) is Annotated:
+        hint, *more = get_args(hint)
+        extras += tuple(more)
+    choices = tuple(get_args(hint)) if get_origin(hint) is Literal else ()
+    return Param(
+        name=name,
+        kind="choice" if choices else _kind(hint, owner, name),
+        default=argument.default,
+        doc=docs[name],
+        range=next((extra for extra in extras if isinstance(extra, Range)), None),
+        choices=choices,
+        per_model=any(isinstance(extra, _PerModel) for extra in extras),
+        mergekit=next((extra.default for extra in extras if isinstance(extra, Mergekit)), None),
+    )
+
+
+def _kind(hint: Any, owner: str, name: str) -> Kind:
+    kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool"}
+    if hint not in kinds:
+        raise TypeError(f"{owner}: parameter {name} has type {hint}; use float, int, bool or Literal")
+    return kinds[hint]
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first paragraph of the docstring, on one line."""
+    text = inspect.getdoc(function) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def details(function: Callable[..., Any]) -> str:
+    """The docstring's paragraphs between the summary and the parameter lines."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")[1:]
+    return "\n\n".join(part for part in paragraphs if not _PARAM_LINE.match(part))
+
+
+_PARAM_LINE = re.compile(r"(?P<name>[a-z][a-z0-9_]*): (?P<text>.*)", re.DOTALL)
+
+
+def _docs(function: Callable[..., Any]) -> dict[str, str]:
+    """Docstring lines `name: text` of the last paragraph; deeper lines continue the one above."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in paragraphs[-1].splitlines() if len(paragraphs) > 1 else []:
+        match = _PARAM_LINE.match(line)
+        if match and not line.startswith(" "):
+            name = match["name"]
+            found[name] = match["text"].strip()
+        elif name:
+            found[name] += " " + line.strip()
+    return found

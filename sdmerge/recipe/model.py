@@ -1,0 +1,122 @@
+"""What a recipe says, as immutable types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sdmerge.params import Scalar
+
+Layout = Literal["diffusers", "single-file", "lora"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A list: straight lines through these points, over a range of blocks or the whole depth."""
+
+    points: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mbw:
+    """One number per block, as merge-block-weighted tools write them: BASE, IN00, …, M00, OUT00, …"""
+
+    numbers: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named curve over relative depth."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search dimension; a plain merge uses `init`."""
+
+    low: float
+    high: float
+    init: float
+    per: str = ""
+    log: bool = False
+
+
+Value = Scalar | Gradient | Mbw | Preset | Search
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`value` for the tensors that `filter` takes; no filter takes all. `where` is file and line."""
+
+    value: Value
+    filter: str | None = None
+    where: str = field(default="", compare=False)
+
+
+Setting = tuple[Rule, ...]
+"""A parameter's rules; the first that matches a tensor wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model of a stage: a path, a hub id or the name of an earlier stage."""
+
+    path: str
+    name: str
+    parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    named: bool = False
+    """Whether the recipe gave the name; otherwise it is the file's stem."""
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRule:
+    """Another rule for one component: taken whole from `take`, or merged by `method`."""
+
+    take: str | None = None
+    method: str | None = None
+    parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One document: models, a method and its parameters."""
+
+    method: str
+    models: tuple[ModelRef, ...]
+    base: str | None = None
+    name: str = ""
+    parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    components: Mapping[str, ComponentRule] = field(default_factory=dict[str, ComponentRule])
+    apply: tuple[str, ...] = ()
+    layer_ranges: tuple[tuple[str, int, int], ...] = ()
+    """mergekit's `slices`: per model a full range of layers, checked against the files."""
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the result is stored. `dtype` None: each tensor keeps the base's."""
+
+    layout: Layout | None = None
+    dtype: str | None = None
+    lora: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A merge in words. The last stage is the result; `folder` is where relative paths start."""
+
+    stages: tuple[Stage, ...]
+    output: Output = Output()
+    seed: int = 0
+    grid: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    evolve: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What was accepted and has no meaning here, for the Report."""
+    folder: Path | None = field(default=None, compare=False)
+    where: str = field(default="", compare=False)

@@ -1,0 +1,259 @@
+"""Reads a recipe: documents into stages, every word checked, every complaint with file and line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sdmerge.errors import MethodError, RecipeError
+from sdmerge.manifest import MethodSpec, manifest
+from sdmerge.recipe.address import apply_settings
+from sdmerge.recipe.model import ComponentRule, ModelRef, Output, Recipe, Setting, Stage
+from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
+from sdmerge.recipe.values import read_setting
+
+_STAGE_KEYS = (
+    "merge_method", "base_model", "models", "slices", "parameters", "components", "apply", "name",
+    "dtype", "out_dtype", "output", "seed", "grid", "evolve", "tokenizer_source", "chat_template",
+)  # fmt: skip
+_RECIPE_KEYS = ("dtype", "out_dtype", "output", "seed", "grid", "evolve")
+_REFUSED = {
+    "modules": "List the models' components under 'components'.",
+    "tokenizer": "Take a tokenizer whole: components: {tokenizer: {take: NAME}}.",
+}
+_MEANINGLESS = {"int8_mask": "masks are exact here", "tokenizer_source": "tokenizers are taken whole",
+                "chat_template": "pictures have none"}  # fmt: skip
+
+
+def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe in the file at `path`, with `settings` (`PATH=VALUE`) applied on top."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise RecipeError("there is no such file", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"this is not a text file: {error}", where=str(path)) from None
+    return parse_recipe(text, str(path), path.resolve().parent, settings)
+
+
+def parse_recipe(
+    text: str, name: str = "recipe", folder: Path | None = None, settings: Sequence[str] = ()
+) -> Recipe:
+    """The recipe that `text` says; `name` stands in messages, `folder` is where paths start."""
+    documents = [node for node in parse_yaml(text, name) if node.value is not None]
+    return _read(documents, name, folder, settings)
+
+
+def recipe_from_data(
+    data: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    name: str = "recipe",
+    folder: Path | None = None,
+    settings: Sequence[str] = (),
+) -> Recipe:
+    """The recipe that Python values say: one stage as a mapping, or several as a list."""
+    stages = [data] if isinstance(data, Mapping) else data
+    return _read([to_nodes(dict(stage), name) for stage in stages], name, folder, settings)
+
+
+def _read(documents: list[Node], name: str, folder: Path | None, settings: Sequence[str]) -> Recipe:
+    if not documents:
+        raise RecipeError("the recipe is empty", where=name, hint="It needs merge_method and models.")
+    documents = apply_settings(documents, settings)
+    notes: list[str] = []
+    stages = tuple(_read_stage(node, position, len(documents), notes) for position, node in enumerate(documents))
+    _check_names(stages)
+    last = documents[-1].mapping("the recipe")
+    return Recipe(
+        stages=stages,
+        output=_read_output(last),
+        seed=last["seed"].integer("seed") if "seed" in last else 0,
+        grid=_plain(last.get("grid"), "grid"),
+        evolve=_plain(last.get("evolve"), "evolve"),
+        notes=tuple(notes),
+        folder=folder,
+        where=name,
+    )
+
+
+def _read_stage(node: Node, position: int, count: int, notes: list[str]) -> Stage:
+    for key, hint in _REFUSED.items():
+        if key in node.mapping("a recipe"):
+            raise node.value[key].error(f"'{key}' is not used here", hint)
+    fields = node.mapping("a recipe", _STAGE_KEYS)
+    _refuse_early_output(fields, position, count)
+    for key in ("tokenizer_source", "chat_template"):
+        if key in fields:
+            notes.append(f"{fields[key].where}: {key} is ignored: {_MEANINGLESS[key]}")
+    if "merge_method" not in fields:
+        raise node.error("the recipe names no merge_method", f"One of: {', '.join(sorted(manifest()))}.")
+    method = _method(fields["merge_method"])
+    models, ranges = _read_models(node, fields, method, notes)
+    if count > 1 and position < count - 1 and "name" not in fields:
+        raise node.error("a stage that others build on needs a name")
+    return Stage(
+        method=method.name,
+        models=models,
+        base=fields["base_model"].text("base_model") if "base_model" in fields else None,
+        name=fields["name"].text("name") if "name" in fields else "",
+        parameters=_read_parameters(fields.get("parameters"), method, notes),
+        components=_read_components(fields.get("components"), method, notes),
+        apply=_read_apply(fields.get("apply")),
+        layer_ranges=ranges,
+        where=node.where,
+    )
+
+
+def _refuse_early_output(fields: dict[str, Node], position: int, count: int) -> None:
+    if position == count - 1:
+        return
+    for key in _RECIPE_KEYS:
+        if key in fields:
+            raise fields[key].error(f"'{key}' belongs to the last stage", "Stages between stay in float32.")
+
+
+def _method(node: Node) -> MethodSpec:
+    try:
+        return manifest()[node.text("merge_method")]
+    except MethodError as error:
+        raise node.error(error.what, error.hint) from None
+
+
+def _read_models(
+    node: Node, fields: dict[str, Node], method: MethodSpec, notes: list[str]
+) -> tuple[tuple[ModelRef, ...], tuple[tuple[str, int, int], ...]]:
+    if ("models" in fields) == ("slices" in fields):
+        raise node.error("a recipe has either models or slices", "List the models under 'models'.")
+    if "slices" in fields:
+        sources, ranges = _read_slices(fields["slices"])
+    else:
+        sources, ranges = fields["models"].sequence("models"), ()
+    if not sources:
+        raise node.error("the recipe has no models")
+    refs = [_read_model(source, method, notes) for source in sources]
+    return _with_unique_names(refs), ranges
+
+
+def _read_slices(node: Node) -> tuple[list[Node], tuple[tuple[str, int, int], ...]]:
+    """One slice whose sources each give a layer range; the plan checks that the range is full."""
+    slices = node.sequence("slices")
+    if len(slices) != 1:
+        raise node.error(
+            f"{len(slices)} slices re-order layers, which is not done here",
+            "One slice over the full range of layers is the same as listing 'models'.",
+        )
+    sources = slices[0].mapping("a slice", ("sources",))["sources"].sequence("sources")
+    ranges: list[tuple[str, int, int]] = []
+    plain: list[Node] = []
+    for source in sources:
+        fields = source.mapping("a source", ("model", "layer_range", "parameters"))
+        if "layer_range" in fields:
+            bounds = [bound.integer("layer_range") for bound in fields["layer_range"].sequence("layer_range")]
+            if len(bounds) != 2 or bounds[0] != 0 or bounds[1] <= 0:
+                raise fields["layer_range"].error(
+                    f"layer_range {bounds} is not the full range", "Write [0, number of layers] or list 'models'."
+                )
+            ranges.append((fields["model"].text("model"), bounds[0], bounds[1]))
+        plain.append(Node({key: child for key, child in fields.items() if key != "layer_range"}, source.where))
+    return plain, tuple(ranges)
+
+
+def _read_model(node: Node, method: MethodSpec, notes: list[str]) -> ModelRef:
+    fields = node.mapping("a model", ("model", "name", "parameters"))
+    if "model" not in fields:
+        raise node.error("a model needs 'model: PATH'")
+    path = fields["model"].text("model")
+    named = "name" in fields
+    name = fields["name"].text("name") if named else PurePosixPath(path.replace("\\", "/").rstrip("/")).name
+    if not named and name.endswith((".safetensors", ".ckpt", ".pt", ".bin")):
+        name = name.rsplit(".", 1)[0]
+    parameters = _read_parameters(fields.get("parameters"), method, notes, per_model=True)
+    return ModelRef(path, name or path, parameters, named, node.where)
+
+
+def _with_unique_names(refs: list[ModelRef]) -> tuple[ModelRef, ...]:
+    """Aliases; a stem that several models share gets #2, #3, …; two equal given names are an error."""
+    given = Counter(ref.name for ref in refs if ref.named)
+    seen: Counter[str] = Counter()
+    unique: list[ModelRef] = []
+    for ref in refs:
+        if ref.named and (given[ref.name] > 1 or ref.name == "base"):
+            what = "the word for base_model" if ref.name == "base" else "given to two models"
+            raise RecipeError(f"the name '{ref.name}' is {what}", where=ref.where, hint="Choose another name.")
+        seen[ref.name] += 1
+        again = seen[ref.name] > 1
+        name = f"{ref.name}#{seen[ref.name]}" if again and not ref.named else ref.name
+        unique.append(ModelRef(ref.path, name, ref.parameters, ref.named, ref.where))
+    return tuple(unique)
+
+
+def _read_parameters(
+    node: Node | None, method: MethodSpec, notes: list[str], *, per_model: bool = False
+) -> dict[str, Setting]:
+    found: dict[str, Setting] = {}
+    for name, child in (node.mapping("parameters") if node else {}).items():
+        if name in _MEANINGLESS:
+            notes.append(f"{child.where}: {name} is ignored: {_MEANINGLESS[name]}")
+            continue
+        try:
+            param = method.param(name)
+        except MethodError as error:
+            raise child.error(error.what, error.hint) from None
+        if per_model and not param.per_model:
+            hint = "Move it to the recipe's own 'parameters'."
+            raise child.error(f"{method.name}.{name} is one value for the whole merge", hint)
+        found[name] = read_setting(child, param)
+    return found
+
+
+def _read_components(node: Node | None, method: MethodSpec, notes: list[str]) -> dict[str, ComponentRule]:
+    found: dict[str, ComponentRule] = {}
+    for name, child in (node.mapping("components") if node else {}).items():
+        fields = child.mapping(f"components.{name}", ("take", "merge_method", "parameters"))
+        if "take" in fields and len(fields) > 1:
+            raise child.error(f"components.{name} is either taken whole or merged", "Keep 'take' or the others.")
+        if not fields:
+            raise child.error(f"components.{name} says nothing", "Write {take: NAME} or {merge_method: …}.")
+        own = _method(fields["merge_method"]) if "merge_method" in fields else method
+        found[name] = ComponentRule(
+            take=fields["take"].text("take") if "take" in fields else None,
+            method=own.name if "take" not in fields else None,
+            parameters=_read_parameters(fields.get("parameters"), own, notes),
+            where=child.where,
+        )
+    return found
+
+
+def _read_apply(node: Node | None) -> tuple[str, ...]:
+    return tuple(child.text("apply") for child in node.sequence("apply")) if node else ()
+
+
+def _read_output(fields: Mapping[str, Node]) -> Output:
+    dtype = fields.get("out_dtype") or fields.get("dtype")
+    word = dtype.text("dtype") if dtype else None
+    node = fields.get("output")
+    if node is None:
+        return Output(dtype=word)
+    known = node.mapping("output", ("layout", "rank", "energy", "error"))
+    layout = known["layout"].text("layout") if "layout" in known else None
+    if layout not in (None, "diffusers", "single-file", "lora"):
+        raise known["layout"].error(f"there is no layout '{layout}'", "One of: diffusers, single-file, lora.")
+    sizes = {key: known[key].number(key) for key in ("rank", "energy", "error") if key in known}
+    if sizes and (layout != "lora" or len(sizes) > 1):
+        raise node.error("rank, energy and error belong to 'layout: lora', one of them")
+    return Output(layout, word, sizes)
+
+
+def _plain(node: Node | None, what: str) -> dict[str, Any]:
+    if node is None:
+        return {}
+    node.mapping(what)
+    return node.plain()
+
+
+def _check_names(stages: tuple[Stage, ...]) -> None:
+    names = [stage.name for stage in stages if stage.name]
+    for stage in stages:
+        if names.count(stage.name) > 1:
+            raise RecipeError(f"two stages are called '{stage.name}'", where=stage.where)

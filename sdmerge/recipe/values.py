@@ -1,0 +1,132 @@
+"""What a parameter may be in YAML: a number, a curve, a row of block weights, rules, a search."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from sdmerge.errors import MethodError
+from sdmerge.params import Param
+from sdmerge.recipe.model import Gradient, Mbw, Preset, Rule, Search, Setting, Value
+from sdmerge.recipe.nodes import Node
+from sdmerge.recipe.presets import PRESETS
+
+_CURVES = ("mbw", "preset", "search")
+
+
+def read_setting(node: Node, param: Param) -> Setting:
+    """The rules that `node` gives for `param`; every value is checked against its limits."""
+    if isinstance(node.value, list) and any(_is_rule(child) for child in node.value):
+        rules = tuple(_read_rule(child, param) for child in node.value)
+        _refuse_shadowed(rules)
+        return rules
+    if _is_rule(node):
+        return (_read_rule(node, param),)
+    return (Rule(read_value(node, param), where=node.where),)
+
+
+def _is_rule(node: Node) -> bool:
+    return isinstance(node.value, dict) and ("value" in node.value or "filter" in node.value)
+
+
+def _read_rule(node: Node, param: Param) -> Rule:
+    fields = node.mapping(f"a rule of {param.name}", ("filter", "value"))
+    if "value" not in fields:
+        raise node.error(f"a rule of {param.name} needs a value")
+    where = fields["filter"].where if "filter" in fields else node.where
+    name = fields["filter"].text("filter") if "filter" in fields else None
+    return Rule(read_value(fields["value"], param), name if name != "*" else None, where)
+
+
+def _refuse_shadowed(rules: Setting) -> None:
+    """An early rule without a filter takes everything; rules below it would never be used."""
+    for above, below in zip(rules, rules[1:], strict=False):
+        if above.filter is None:
+            hint = f"The rule at {above.where} has no filter and takes every tensor; move it to the end."
+            raise Node(None, below.where).error("this rule is never reached", hint)
+
+
+def read_value(node: Node, param: Param) -> Value:
+    """One value: a scalar, a list (a gradient), `{mbw: …}`, `{preset: …}` or `{search: …}`."""
+    if isinstance(node.value, dict):
+        return _read_curve(node, param)
+    if isinstance(node.value, list):
+        points = [_checked(child, param) for child in node.value]
+        if len(points) < 2:
+            raise node.error("a gradient needs two points or more", "Write one number without brackets.")
+        return Gradient(tuple(float(point) for point in points))
+    return _checked_scalar(node, param)
+
+
+def _read_curve(node: Node, param: Param) -> Value:
+    fields = node.value
+    kinds = [kind for kind in _CURVES if kind in fields]
+    if len(kinds) != 1:
+        words = ", ".join(fields) or "nothing"
+        raise node.error(f"{param.name} has {words}", "A value is a number, a list, or one of: mbw, preset, search.")
+    if param.kind not in ("float", "int"):
+        raise node.error(f"{param.name} is not a number and cannot follow a curve")
+    if kinds[0] == "mbw":
+        return _read_mbw(node.mapping("mbw", ("mbw",))["mbw"], param)
+    if kinds[0] == "preset":
+        return _read_preset(node.mapping("preset", ("preset",))["preset"])
+    return _read_search(node.mapping("search", ("search", "init", "per", "log")), node, param)
+
+
+def _read_mbw(node: Node, param: Param) -> Mbw:
+    if isinstance(node.value, str):
+        parts = [part.strip() for part in node.value.split(",")]
+        try:
+            children = [Node(float(part), node.where) for part in parts]
+        except ValueError:
+            raise node.error("mbw should be numbers with commas between") from None
+    else:
+        children = node.sequence("mbw")
+    return Mbw(tuple(float(_checked(child, param)) for child in children))
+
+
+def _read_preset(node: Node) -> Preset:
+    name = node.text("preset").upper()
+    if name not in PRESETS:
+        raise node.error(f"there is no preset '{name}'", f"Known: {', '.join(PRESETS)}.")
+    return Preset(name)
+
+
+def _read_search(fields: dict[str, Node], node: Node, param: Param) -> Search:
+    bounds = fields["search"].sequence("search")
+    if len(bounds) != 2:
+        raise fields["search"].error("search should be [lowest, highest]")
+    low, high = (float(_checked(bound, param)) for bound in bounds)
+    if low >= high:
+        raise fields["search"].error(f"search goes from {low:g} to {high:g}", "The lowest comes first.")
+    log = bool(fields["log"].value) if "log" in fields else False
+    if log and low <= 0:
+        raise fields["log"].error("a logarithmic search needs bounds above 0")
+    middle = math.sqrt(low * high) if log else (low + high) / 2
+    init = float(_checked(fields["init"], param)) if "init" in fields else middle
+    if not low <= init <= high:
+        raise fields["init"].error(f"init = {init:g} is outside the search {low:g}..{high:g}")
+    return Search(low, high, init, _read_per(fields.get("per")), log)
+
+
+def _read_per(node: Node | None) -> str:
+    if node is None:
+        return ""
+    word = node.text("per")
+    if word not in ("block", "layer", "component", "type", "model"):
+        raise node.error(f"per: {word}", "One of: block, layer, component, type, model.")
+    return word
+
+
+def _checked(node: Node, param: Param) -> float:
+    value = _checked_scalar(node, replace(param, kind="float") if param.kind == "int" else param)
+    if isinstance(value, bool | str):
+        raise node.error(f"{param.name} is not a number and cannot follow a curve")
+    return value
+
+
+def _checked_scalar(node: Node, param: Param) -> bool | int | float | str:
+    try:
+        return param.check(node.value)
+    except MethodError as error:
+        raise node.error(error.what, error.hint) from None

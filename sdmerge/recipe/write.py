@@ -1,0 +1,133 @@
+"""A recipe as plain data, as YAML and as an id: the hash of its canonical form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from sdmerge.recipe.model import (
+    ComponentRule,
+    Gradient,
+    Mbw,
+    ModelRef,
+    Preset,
+    Recipe,
+    Rule,
+    Search,
+    Setting,
+    Stage,
+    Value,
+)
+
+
+def to_data(recipe: Recipe) -> list[dict[str, Any]]:
+    """One mapping per stage, in the recipe language; reading it back gives an equal recipe."""
+    stages = [_stage(stage) for stage in recipe.stages]
+    last = stages[-1]
+    if recipe.output.layout:
+        last["output"] = {"layout": recipe.output.layout, **recipe.output.lora}
+    if recipe.output.dtype:
+        last["dtype"] = recipe.output.dtype
+    if recipe.seed:
+        last["seed"] = recipe.seed
+    if recipe.grid:
+        last["grid"] = dict(recipe.grid)
+    if recipe.evolve:
+        last["evolve"] = dict(recipe.evolve)
+    return stages
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The recipe as YAML text, stages divided by `---`."""
+    return yaml.safe_dump_all(to_data(recipe), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def recipe_id(recipe: Recipe) -> str:
+    """32 hex digits: equal for recipes that say the same, whatever their layout and comments.
+
+    Grids and searches are left out: they do not change what a merge writes.
+    """
+    data = to_data(recipe)
+    data[-1].pop("grid", None)
+    data[-1].pop("evolve", None)
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": stage.name} if stage.name else {}
+    data["merge_method"] = stage.method
+    if stage.base is not None:
+        data["base_model"] = stage.base
+    if stage.layer_ranges:
+        data["slices"] = [{"sources": _sources(stage)}]
+    else:
+        data["models"] = [_model(ref) for ref in stage.models]
+    if stage.parameters:
+        data["parameters"] = _parameters(stage.parameters)
+    if stage.components:
+        data["components"] = {name: _component(rule) for name, rule in stage.components.items()}
+    if stage.apply:
+        data["apply"] = list(stage.apply)
+    return data
+
+
+def _sources(stage: Stage) -> list[dict[str, Any]]:
+    ranges = {model: [low, high] for model, low, high in stage.layer_ranges}
+    return [
+        {key: value for key, value in _model(ref).items() if key != "name"}
+        | ({"layer_range": ranges[ref.path]} if ref.path in ranges else {})
+        for ref in stage.models
+    ]
+
+
+def _model(ref: ModelRef) -> dict[str, Any]:
+    data: dict[str, Any] = {"model": ref.path}
+    if ref.named:
+        data["name"] = ref.name
+    if ref.parameters:
+        data["parameters"] = _parameters(ref.parameters)
+    return data
+
+
+def _component(rule: ComponentRule) -> dict[str, Any]:
+    if rule.take is not None:
+        return {"take": rule.take}
+    data: dict[str, Any] = {"merge_method": rule.method}
+    if rule.parameters:
+        data["parameters"] = _parameters(rule.parameters)
+    return data
+
+
+def _parameters(parameters: Mapping[str, Setting]) -> dict[str, Any]:
+    return {name: _setting(setting) for name, setting in parameters.items()}
+
+
+def _setting(setting: Setting) -> Any:
+    if len(setting) == 1 and setting[0].filter is None:
+        return _value(setting[0].value)
+    return [_rule(rule) for rule in setting]
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    head = {"filter": rule.filter} if rule.filter is not None else {}
+    return {**head, "value": _value(rule.value)}
+
+
+def _value(value: Value) -> Any:
+    match value:
+        case Gradient(points):
+            return list(points)
+        case Mbw(numbers):
+            return {"mbw": list(numbers)}
+        case Preset(name):
+            return {"preset": name}
+        case Search():
+            extra = ({"per": value.per} if value.per else {}) | ({"log": True} if value.log else {})
+            return {"search": [value.low, value.high], "init": value.init, **extra}
+        case _:
+            return value

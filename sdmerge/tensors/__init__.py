@@ -1,0 +1,1 @@
+"""Bytes and headers: tensors in files, with nothing of diffusion in it."""

@@ -1,0 +1,35 @@
+"""Whether a disk has room, asked before the first byte is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sdmerge.errors import ResourceError
+
+
+def free_space_for(path: Path, nbytes: int) -> None:
+    """Nothing if `nbytes` fit on the disk of `path`, else a ResourceError with both figures.
+
+    A file already at `path` frees nothing: it stays until the new one is complete.
+    """
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if nbytes > free:
+        hint = "Free some space, or write to another disk."
+        if path.exists():
+            hint += " The file being replaced stays until the new one is complete."
+        what = f"needs {readable(nbytes)}, {readable(free)} free in {folder}"
+        raise ResourceError(what, where=str(path), hint=hint)
+
+
+def readable(nbytes: int) -> str:
+    """A size for people, in decimal units as disks are sold: "6.9 GB"."""
+    size = float(nbytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.95:
+            return f"{nbytes} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

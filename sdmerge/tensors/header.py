@@ -77,7 +77,7 @@ def is_safetensors(path: Path) -> bool:
             return False
         start = bytearray(9)
         file.read_into(memoryview(start), 0)
-    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER
+    return bytes(start[8:]) == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER
 
 
 def encode_header(
@@ -111,8 +111,9 @@ def aligned_order(specs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
 
 
 def _header_bytes(file: PositionalFile, size: int, where: str) -> bytes:
-    start = bytearray(min(size, 32))
-    file.read_into(memoryview(start), 0)
+    first = bytearray(min(size, 32))
+    file.read_into(memoryview(first), 0)
+    start = bytes(first)
     for magic, what, hint in _IMPOSTORS:
         # A real header begins with its length, and '{' as the ninth byte.
         if start.startswith(magic) and start[8:9] != b"{":

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -143,7 +143,7 @@ class PositionalFile:
             self.close()
 
     @contextmanager
-    def _in_use(self) -> Iterator[int]:
+    def _in_use(self) -> Generator[int]:
         with self._idle:
             if self._closed:
                 raise SdmergeError("was used after it was closed", where=self._shown)
@@ -156,7 +156,7 @@ class PositionalFile:
                 self._idle.notify_all()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Generator[None]:
         try:
             yield
         except OSError as error:

@@ -1,0 +1,78 @@
+"""A file's content id: its sha256, remembered until the file changes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import cast
+
+from sdmerge.errors import FileError
+
+# A file rewritten within one tick of its disk's clock keeps its time, so what was changed just now
+# is not remembered. FAT ticks every two seconds.
+_SETTLED = 3 * 10**9
+_LOCK = threading.Lock()
+
+_Known = dict[str, list[object]]
+
+
+def sha256_of(path: Path, cache: Path | None) -> str:
+    """The sha256 of the file's bytes in hexadecimal digits, from the cache if it is unchanged.
+
+    The cache is a JSON file: path → size, time of change, inode, hash. A broken one is empty.
+    """
+    try:
+        key, stamp = str(path.resolve()), _stamp(path)
+        if cache is not None:
+            known = _read(cache).get(key, [])
+            if known[:-1] == stamp:
+                return str(known[-1])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        settled = time.time_ns() - os.stat(path).st_mtime_ns > _SETTLED
+        if cache is not None and settled and _stamp(path) == stamp:
+            _remember(cache, key, [*stamp, digest])
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return digest
+
+
+def _stamp(path: Path) -> list[object]:
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _read(cache: Path) -> _Known:
+    try:
+        table = json.loads(cache.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(table, dict):
+        return {}
+    rows = cast("dict[str, object]", table)
+    return {key: cast("list[object]", row) for key, row in rows.items() if _is_row(row)}
+
+
+def _is_row(row: object) -> bool:
+    if not isinstance(row, list):
+        return False
+    fields = cast("list[object]", row)
+    return len(fields) == 4 and isinstance(fields[3], str) and len(fields[3]) == 64
+
+
+def _remember(cache: Path, key: str, row: list[object]) -> None:
+    # Two processes may each lose the other's newest row; it is then hashed once more.
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
+    # A cache that cannot be written costs only time.
+    with _LOCK, contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(json.dumps({**_read(cache), key: row}, indent=1), encoding="utf-8")
+            os.replace(partial, cache)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,28 @@
+"""Families: what a model is. Names first, numbers never.
+
+A family is a file of data here and a frozen table made by `families.build`; nothing outside this
+package knows a family by name.
+"""
+
+from __future__ import annotations
+
+from sdmerge.families.family import DIFFUSERS, SINGLE_FILE, Component, Family, Layout, Variant
+from sdmerge.families.keymap import KeyMap, Piece
+from sdmerge.families.recognise import Recognition, recognise, recognise_folder
+from sdmerge.families.registry import FAMILIES, Families
+
+__all__ = [
+    "DIFFUSERS",
+    "FAMILIES",
+    "SINGLE_FILE",
+    "Component",
+    "Families",
+    "Family",
+    "KeyMap",
+    "Layout",
+    "Piece",
+    "Recognition",
+    "Variant",
+    "recognise",
+    "recognise_folder",
+]

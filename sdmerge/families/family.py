@@ -1,0 +1,161 @@
+"""Family: what a model is, made of Components that files name in Layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import cast
+
+from sdmerge.errors import FamilyError, nearest
+from sdmerge.families.blocks import Blocks
+from sdmerge.families.frozen import load
+from sdmerge.families.sizes import Sizes, resolve
+from sdmerge.families.table import Part, Rule, Shape, Table
+
+Config = dict[str, object]
+SINGLE_FILE = "single-file"
+DIFFUSERS = "diffusers"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How files name a component's tensors.
+
+    prefixes: what may stand before a name; the first is written.
+    aliases: (written, also read) parts of names.
+    unused: names that belong to the component though no tensor of ours is made of them.
+    """
+
+    prefixes: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
+    unused: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Component:
+    """One network of a pipeline. `template` is its config, written in `sizes` and `depths`.
+
+    sizes: widths and channels by name, at full size; depths: how many layers its stacks have.
+    origin: the code that single files take their names from (`families.build.origin`).
+    fixed: sizes that make it this network; another number is another network.
+    block: the one block its tensors lie in, or "" for the family's own blocks.
+    wrapper: what transformers puts before every saved name, but for those in `unwrapped`.
+    """
+
+    name: str
+    library: str
+    class_name: str
+    stem: str
+    template: Config
+    sizes: Sizes
+    depths: Sizes
+    origin: str
+    layouts: Mapping[str, Layout]
+    fixed: tuple[str, ...] = ()
+    block: str = ""
+    tokenizer: str | None = None
+    pad_token: str = ""
+    wrapper: str = ""
+    unwrapped: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Config:
+        """The family's own config, at full size."""
+        return self.config_at({})
+
+    def config_at(self, sizes: Sizes) -> Config:
+        """The config of the component at other sizes."""
+        return cast(Config, resolve(self.template, {**self.sizes, **self.depths, **sizes}))
+
+    def saved_key(self, key: str) -> str:
+        """A canonical key (without the component) as diffusers and transformers save it."""
+        return key if key.startswith(self.unwrapped) else self.wrapper + key
+
+    def table(self, frozen: Table, layout: str) -> Table:
+        """The frozen table of single files as the table of this layout."""
+        aliases, unused = self.layouts[layout].aliases, self.layouts[layout].unused
+        if layout == SINGLE_FILE:
+            return replace(frozen, aliases=aliases, unused=frozen.unused | unused)
+        rules, files = dict[str, Rule](), dict[str, Shape]()
+        for key, rule in frozen.rules.items():
+            rules[key] = replace(rule, parts=(Part(self.saved_key(key)),))
+            files[self.saved_key(key)] = rule.shape
+        return Table(rules, files, frozen.depths, unused, aliases)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A family's sibling with another number of input channels and a pipeline of its own."""
+
+    name: str
+    channels: int
+    pipeline: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model: its components, blocks and layouts. The first component is the main one.
+
+    architecture: its name in modelspec metadata.
+    absent: slots of its pipeline that stay empty.
+    """
+
+    name: str
+    title: str
+    pipeline: str
+    components: tuple[Component, ...]
+    depth: Blocks
+    scheduler: Config
+    architecture: str
+    variants: tuple[Variant, ...] = ()
+    pipeline_config: Config = field(default_factory=dict[str, object])
+    absent: tuple[str, ...] = ()
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The block labels in depth order, without BASE and VAE."""
+        return self.depth.names
+
+    @property
+    def main(self) -> Component:
+        """The component that makes the pictures and has the blocks."""
+        return self.components[0]
+
+    def block(self, key: str) -> str:
+        """The block a canonical key lies in; "" for what no component takes (extra.*)."""
+        name, _, rest = key.partition(".")
+        component = self.by_name.get(name)
+        if component is None:
+            return ""
+        return component.block or self.depth.label(rest)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Component]:
+        """The components by name."""
+        return {component.name: component for component in self.components}
+
+    def component(self, name: str) -> Component:
+        """A component by name; a FamilyError names the nearest."""
+        if name not in self.by_name:
+            what = f"{self.title} has no component '{name}'"
+            hint = nearest(name, self.by_name) or f"It has: {', '.join(self.by_name)}."
+            raise FamilyError(what, hint=hint)
+        return self.by_name[name]
+
+    def variant_of(self, channels: int) -> str:
+        """The variant whose main component takes this many channels; "" for the family's own."""
+        if channels == self.main.sizes["in"]:
+            return ""
+        known = {variant.channels: variant.name for variant in self.variants}
+        return known.get(channels, f"{channels}-channel")
+
+    @cached_property
+    def tables(self) -> Mapping[tuple[str, str], Table]:
+        """The table of each (component, layout)."""
+        frozen = load(self.name)
+        return {
+            (component.name, layout): component.table(frozen[component.name], layout)
+            for component in self.components
+            for layout in component.layouts
+        }

@@ -1,0 +1,146 @@
+"""Fit: how well a component's table, in one layout and under one prefix, explains a file's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from sdmerge.families.family import Component, Family
+from sdmerge.families.keymap import KeyMap, Piece
+from sdmerge.families.sizes import evaluate, solve
+from sdmerge.families.table import Found, Rule, Table, piece, put
+from sdmerge.tensors.spec import TensorSpec
+
+Specs = Mapping[str, TensorSpec]
+
+# Less than this share of a component's tensors is not that component with some missing but another
+# thing with names in common: a ControlNet has about half of a UNet's.
+PRESENT = 0.6
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The keys of a file that a table knows; `found` and `unused` are by the file's own keys."""
+
+    component: Component
+    layout: str
+    table: Table
+    found: Mapping[str, Found]
+    unused: frozenset[str]
+    stray: int
+    specs: Specs
+
+    @cached_property
+    def expected(self) -> Mapping[str, tuple[Rule, int | None]]:
+        """The canonical keys (without the component) at the depths that the file has."""
+        sizes = {**self.component.sizes, **self.component.depths}
+        return self.table.expand(self.table.depths_of(self.found.values()), sizes)
+
+    @cached_property
+    def _wanted(self) -> int:
+        return len({(p.source, i) for rule, i in self.expected.values() for p in rule.parts})
+
+    @property
+    def lacking(self) -> int:
+        """How many of the component's tensors the file does not have."""
+        return self._wanted - len(self.found)
+
+    @property
+    def coverage(self) -> float:
+        """The share of the component's tensors that the file has."""
+        return len(self.found) / self._wanted
+
+    @cached_property
+    def right_ndim(self) -> int:
+        """How many tensors have as many dimensions as the table says."""
+        files = self.table.files
+        return sum(
+            len(files[one.pattern]) == len(self.specs[key].shape) for key, one in self.found.items()
+        )
+
+    @cached_property
+    def full_size(self) -> int:
+        """How many tensors are as large as the family's own."""
+        sizes = {**self.component.sizes, **self.component.depths}
+        shapes = {
+            pattern: tuple(evaluate(size, sizes) for size in shape)
+            for pattern, shape in self.table.files.items()
+        }
+        return sum(shapes[one.pattern] == self.specs[k].shape for k, one in self.found.items())
+
+    @property
+    def rank(self) -> tuple[float, float, float, float]:
+        """What decides between two fits of the same keys: names, dimensions, only then sizes."""
+        count, all_keys = len(self.found), self._wanted + self.stray
+        plain = count / (all_keys + len(self.unused))
+        return count / all_keys, self.right_ndim / count, self.full_size / count, plain
+
+    def sizes(self) -> dict[str, int]:
+        """The widths that the file's shapes tell."""
+        shapes = [(self.table.files[f.pattern], self.specs[k].shape) for k, f in self.found.items()]
+        return solve(shapes)
+
+    def has_fixed_sizes(self) -> bool:
+        """Whether the sizes that tell this network from its likes are as they should be."""
+        own = self.component.sizes
+        sizes = self.sizes() if self.component.fixed else {}
+        return all(sizes.get(name, own[name]) == own[name] for name in self.component.fixed)
+
+    def keymap(self) -> tuple[KeyMap, tuple[str, ...]]:
+        """The map from the file's keys to canonical ones, and the canonical keys it cannot fill."""
+        names = {(one.pattern, one.index): key for key, one in self.found.items()}
+        specs, pieces = dict[str, TensorSpec](), dict[str, tuple[Piece, ...]]()
+        missing: list[str] = []
+        for key, (rule, index) in self.expected.items():
+            target = f"{self.component.name}.{key}"
+            sources = {part.source: names.get((part.source, index)) for part in rule.parts}
+            held = {p: self.specs[name] for p, name in sources.items() if name is not None}
+            if len(held) < len(sources):
+                missing.append(target)
+                continue
+            spec = TensorSpec(
+                held[rule.parts[0].source].dtype, self.table.canonical_shape(rule, held)
+            )
+            specs[target] = spec
+            pieces[target] = tuple(
+                piece(part, str(sources[part.source]), held[part.source], target, spec.numel)
+                for part in rule.parts
+            )
+        return KeyMap(specs, pieces, {name: self.specs[name] for name in self.found}), tuple(
+            missing
+        )
+
+
+def fits(family: Family, specs: Specs, groups: Mapping[str, Mapping[str, str]]) -> list[Fit]:
+    """The components of a family that the keys hold, each once and no key in two of them.
+
+    `groups` are the file's keys by prefix: without it, and whole.
+    """
+    candidates: list[Fit] = []
+    for (name, layout_name), table in family.tables.items():
+        component = family.component(name)
+        for prefix in component.layouts[layout_name].prefixes:
+            if fit := _fit(component, layout_name, table, groups.get(prefix, {}), specs):
+                candidates.append(fit)
+    chosen: list[Fit] = []
+    for fit in sorted(candidates, key=lambda fit: fit.rank, reverse=True):
+        rivals = [one for one in chosen if one.component is fit.component]
+        claimed = any(not one.found.keys().isdisjoint(fit.found) for one in chosen)
+        if not rivals and not claimed:
+            chosen.append(fit)
+    order = list(family.by_name)
+    return sorted(chosen, key=lambda fit: order.index(fit.component.name))
+
+
+def _fit(
+    component: Component, layout: str, table: Table, group: Mapping[str, str], specs: Specs
+) -> Fit | None:
+    """How the table fits a group, or None where too little of the component is there."""
+    found = {key: one for name, key in group.items() if (one := table.find(name)) is not None}
+    if not found:
+        return None
+    unused = frozenset(key for name, key in group.items() if name in table.unused)
+    stray = len(group) - len(found) - len(unused)
+    fit = Fit(component, layout, table, found, unused, stray, specs)
+    return fit if fit.coverage >= PRESENT and fit.has_fixed_sizes() else None

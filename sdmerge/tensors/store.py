@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ from sdmerge.tensors.spec import TensorSpec
 
 _SAFE = (".safetensors", ".sft")
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}")
 _STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 
 
@@ -116,4 +118,4 @@ def _variant_of(name: str, stem: str, suffix: str) -> str | None:
         middle = rest[len(index) : -len(".json")]
     else:
         return None
-    return middle.removeprefix(".") if "." not in middle[1:] else None
+    return None if _SHARD.search(middle) else middle.removeprefix(".")

@@ -31,6 +31,8 @@ _HARMLESS = re.compile(
     | builtins\.(dict|list|tuple|int|float|str|bool|object)""",
     re.VERBOSE,
 )
+# torch's protocol writes Python 2's names, and its unpickler takes them for these.
+_PYTHON_2 = {"__builtin__.long": "builtins.int", "__builtin__.unicode": "builtins.str"}
 _DICTS = re.compile(r"collections\.defaultdict|builtins\.dict|.*\.AttributeDict")
 _UNKNOWN_NAME = re.compile(r"GLOBAL (\S+)")
 _LARGEST_PICKLE = 1 << 28  # names and shapes of the largest model take a few MB
@@ -125,7 +127,8 @@ def _names_in(file: io.BufferedReader | io.BytesIO, *, pickles: int) -> Iterator
     for _ in range(pickles):
         for code, argument, _ in pickletools.genops(file):
             if code.name == "GLOBAL":
-                yield str(argument).replace(" ", ".")
+                name = str(argument).replace(" ", ".")
+                yield _PYTHON_2.get(name, name).replace("__builtin__.", "builtins.")
 
 
 def _refusal(error: pickle.UnpicklingError, where: str) -> FileError:

@@ -6,6 +6,14 @@ package knows a family by name.
 
 from __future__ import annotations
 
+from sdmerge.families.configs import (
+    config_of,
+    model_index,
+    scheduler_of,
+    sizes_of,
+    tokenizer_config,
+)
+from sdmerge.families.export import component_map, single_file_map
 from sdmerge.families.family import DIFFUSERS, SINGLE_FILE, Component, Family, Layout, Variant
 from sdmerge.families.keymap import KeyMap, Piece
 from sdmerge.families.recognise import Recognition, recognise, recognise_folder
@@ -23,6 +31,13 @@ __all__ = [
     "Piece",
     "Recognition",
     "Variant",
+    "component_map",
+    "config_of",
+    "model_index",
     "recognise",
     "recognise_folder",
+    "scheduler_of",
+    "single_file_map",
+    "sizes_of",
+    "tokenizer_config",
 ]

@@ -1,6 +1,6 @@
-"""Blocks: the labels people give the layers of a model, from its ends inwards (merge block weights).
+"""Blocks: the labels people give a model's layers when they merge with a weight for each.
 
-Numbers follow the first release's `input_blocks` and `output_blocks`, as every block-weight list does.
+They number the first release's `input_blocks` and `output_blocks`, as every block-weight list does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def unet_blocks(levels: int, layers: int = 2) -> Blocks:
             return f"IN{step * level + (layers if kind == 'downsamplers' else place) + 1:02d}"
         if key.startswith("mid_block."):
             return "M00"
-        # what comes after the last block belongs to it; the embeddings, which feed all, to the first
+        # what comes after the last block belongs to it; the embeddings, which feed all, to IN00
         return f"OUT{count - 1:02d}" if key.startswith(("conv_norm_out.", "conv_out.")) else "IN00"
 
     inner = [f"{way}{n:02d}" for way in ("IN", "OUT") for n in range(count)]

@@ -66,7 +66,7 @@ class Component:
 
     def config_at(self, sizes: Sizes) -> Config:
         """The config of the component at other sizes."""
-        return cast(Config, resolve(self.template, {**self.sizes, **self.depths, **sizes}))
+        return cast("Config", resolve(self.template, {**self.sizes, **self.depths, **sizes}))
 
     def saved_key(self, key: str) -> str:
         """A canonical key (without the component) as diffusers and transformers save it."""
@@ -149,6 +149,11 @@ class Family:
             return ""
         known = {variant.channels: variant.name for variant in self.variants}
         return known.get(channels, f"{channels}-channel")
+
+    def pipeline_of(self, variant: str) -> str:
+        """The pipeline class of a variant."""
+        own = {one.name: one.pipeline for one in self.variants}
+        return own.get(variant, self.pipeline)
 
     @cached_property
     def tables(self) -> Mapping[tuple[str, str], Table]:

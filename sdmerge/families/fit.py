@@ -9,7 +9,7 @@ from functools import cached_property
 from sdmerge.families.family import Component, Family
 from sdmerge.families.keymap import KeyMap, Piece
 from sdmerge.families.sizes import evaluate, solve
-from sdmerge.families.table import Found, Rule, Table, piece, put
+from sdmerge.families.table import Found, Rule, Table, piece
 from sdmerge.tensors.spec import TensorSpec
 
 Specs = Mapping[str, TensorSpec]
@@ -117,12 +117,12 @@ def fits(family: Family, specs: Specs, groups: Mapping[str, Mapping[str, str]]) 
 
     `groups` are the file's keys by prefix: without it, and whole.
     """
-    candidates: list[Fit] = []
-    for (name, layout_name), table in family.tables.items():
-        component = family.component(name)
-        for prefix in component.layouts[layout_name].prefixes:
-            if fit := _fit(component, layout_name, table, groups.get(prefix, {}), specs):
-                candidates.append(fit)
+    tried = (
+        _fit(family.component(name), layout, table, groups[prefix], specs)
+        for (name, layout), table in family.tables.items()
+        for prefix in family.component(name).layouts[layout].prefixes
+    )
+    candidates = [fit for fit in tried if fit is not None]
     chosen: list[Fit] = []
     for fit in sorted(candidates, key=lambda fit: fit.rank, reverse=True):
         rivals = [one for one in chosen if one.component is fit.component]
@@ -140,7 +140,7 @@ def _fit(
     found = {key: one for name, key in group.items() if (one := table.find(name)) is not None}
     if not found:
         return None
-    unused = frozenset(key for name, key in group.items() if name in table.unused)
+    unused = frozenset(group[name] for name in table.unused & group.keys()) - found.keys()
     stray = len(group) - len(found) - len(unused)
     fit = Fit(component, layout, table, found, unused, stray, specs)
     return fit if fit.coverage >= PRESENT and fit.has_fixed_sizes() else None

@@ -104,14 +104,14 @@ def vae(config: Config) -> Component:
         sizes={"c0": 128, "c1": 256, "c2": 512, "z": 4, "in": 3, "out": 3},
         depths={},
         origin="ldm-vae",
-        layouts=_layouts("vae", Layout(("first_stage_model.", "vae.", "")), Layout((), _OLD_VAE)),
+        layouts=_layouts("vae", Layout(("first_stage_model.", "vae.", "")), _OLD_VAE),
         fixed=("z",),
         block="VAE",
     )
 
 
 def clip_l(prefix: str) -> Component:
-    """OpenAI's CLIP ViT-L/14 text encoder, in single files under `prefix`, named as transformers does."""
+    """OpenAI's CLIP ViT-L/14, in single files under `prefix` and named as transformers does."""
     return Component(
         name="text_encoder",
         library="transformers",
@@ -179,11 +179,15 @@ def _clip_config(class_name: str, activation: str, projection: int | str) -> Con
 
 def _clip_layouts(name: str, single_file: Layout) -> dict[str, Layout]:
     """A text encoder may come with what its other half of CLIP needs."""
-    folder = Layout((), ((_TEXT_MODEL, ""),), frozenset({"text_projection.weight", "logit_scale"}))
-    return _layouts(name, single_file, folder)
+    unused = frozenset({"text_projection.weight", "logit_scale"})
+    return _layouts(name, single_file, ((_TEXT_MODEL, ""),), unused)
 
 
-def _layouts(name: str, single_file: Layout, folder: Layout = Layout(())) -> dict[str, Layout]:
+def _layouts(
+    name: str,
+    single_file: Layout,
+    aliases: tuple[tuple[str, str], ...] = (),
+    unused: frozenset[str] = frozenset(),
+) -> dict[str, Layout]:
     # a folder's files bear no prefix; one file of diffusers' names bears the component's
-    folder = Layout((f"{name}.", ""), folder.aliases, folder.unused)
-    return {SINGLE_FILE: single_file, DIFFUSERS: folder}
+    return {SINGLE_FILE: single_file, DIFFUSERS: Layout((f"{name}.", ""), aliases, unused)}

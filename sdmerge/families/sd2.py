@@ -1,6 +1,6 @@
 """Stable Diffusion 2: SD1's UNet with linear projections, OpenCLIP-H, one VAE.
 
-2.0-base (epsilon) and 2.1 (v-prediction) have equal keys and shapes; only metadata tells them apart.
+2.0-base (epsilon) and 2.1 (v-prediction) have equal keys and shapes; only metadata tell them apart.
 """
 
 from __future__ import annotations

@@ -39,6 +39,11 @@ class Rule:
     shape: Shape
     parts: tuple[Part, ...]
 
+    @property
+    def stem(self) -> str:
+        """What stands before the index, by which stacks of layers go; "" outside of one."""
+        return self.key.partition(INDEX)[0] if INDEX in self.key else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -80,10 +85,12 @@ class Table:
 
     def find(self, name: str) -> Found | None:
         """What the table knows a file's key as, or None where it is not the table's."""
-        if name.split(".", 1)[0] not in self._heads or name in self.unused:
+        if name.split(".", 1)[0] not in self._heads:
             return None
         if pattern := self._spellings.get(name):
             return Found(pattern, None)
+        if name in self.unused:
+            return None
         match = self._stack.fullmatch(name)
         pattern = self._spellings.get(f"{match[1]}{INDEX}{match[3]}") if match else None
         return Found(pattern, int(match[2])) if match and pattern else None
@@ -97,7 +104,7 @@ class Table:
         depths: dict[str, int] = {}
         for one in found:
             if one.index is not None:
-                stem = _stem(self.rules_from(one.pattern)[0].key)
+                stem = self.rules_from(one.pattern)[0].stem
                 depths[stem] = max(depths.get(stem, 0), one.index + 1)
         return depths
 
@@ -118,9 +125,9 @@ class Table:
         """The rules in order, those of one stack together."""
         stem, rules = "", list[Rule]()
         for rule in self.rules.values():
-            if _stem(rule.key) != stem:
+            if rule.stem != stem:
                 yield stem, rules
-                stem, rules = _stem(rule.key), []
+                stem, rules = rule.stem, []
             rules.append(rule)
         yield stem, rules
 

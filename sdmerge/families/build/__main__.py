@@ -1,4 +1,4 @@
-"""`python -m sdmerge.families.build [--check] [NAME…]`: write the frozen tables, or compare them."""
+"""`python -m sdmerge.families.build [--check] [NAME…]`: write or compare the frozen tables."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def drift(family: str, fresh: Tables) -> list[str]:
 
 
 def _table_drift(frozen: Table, fresh: Table) -> list[str]:
-    unused = {key: "unused" for key in frozen.unused}, {key: "unused" for key in fresh.unused}
+    unused = (dict.fromkeys(frozen.unused, "unused"), dict.fromkeys(fresh.unused, "unused"))
     return [
         *_mapping_drift(frozen.rules, fresh.rules),
         *_mapping_drift(frozen.files, fresh.files),

@@ -68,8 +68,7 @@ def _traced(component: Component, config: Config, files: _FileShapes) -> dict[st
     made = trace(convert, {prefix + name: shape for name, shape in files.items()})
     return {
         key: replace(
-            one,
-            pieces=tuple(replace(p, source=p.source.removeprefix(prefix)) for p in one.pieces),
+            one, pieces=tuple(replace(p, source=p.source.removeprefix(prefix)) for p in one.pieces)
         )
         for key, one in made.items()
     }

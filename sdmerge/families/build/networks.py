@@ -31,7 +31,7 @@ def shapes_of(component: Component, config: Config) -> dict[str, tuple[int, ...]
 
 
 def converter(component: Component, config: Config) -> tuple[str, Converter]:
-    """diffusers' converter for a component's single files and the prefix it wants them under."""
+    """Diffusers' converter for a component's single files and the prefix it wants them under."""
     from diffusers.loaders import single_file_utils as utils
 
     prefix = component.layouts[SINGLE_FILE].prefixes[0]

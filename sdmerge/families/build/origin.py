@@ -69,9 +69,9 @@ def ldm_unet(shapes: Shapes) -> dict[str, tuple[int, ...]]:
             attends = any(key.startswith(f"up_blocks.{level}.attentions.") for key in shapes)
             return f"output_blocks.{block + layers}.{2 if attends else 1}.{rest}"
         side = 1 if kind == "attentions" else 0
-        return (
-            f"{'in' if way == 'down' else 'out'}put_blocks.{block + (way == 'down')}.{side}.{rest}"
-        )
+        if way == "down":  # input_blocks.0 is conv_in
+            return f"input_blocks.{block + 1}.{side}.{rest}"
+        return f"output_blocks.{block}.{side}.{rest}"
 
     named: dict[str, tuple[int, ...]] = {}
     for key, shape in shapes.items():
@@ -86,10 +86,8 @@ def ldm_vae(shapes: Shapes) -> dict[str, tuple[int, ...]]:
 
     def place(match: re.Match[str]) -> str:
         way, level, kind, index, rest = match.groups()
-        if kind != "resnets":
-            kind = kind.removesuffix("rs").removesuffix("e") + "e"
         number = int(level) if way == "down" else top - int(level)
-        inner = f"block.{index}" if kind == "resnets" else kind
+        inner = f"block.{index}" if kind == "resnets" else kind.removesuffix("rs")
         return f"{way}.{number}.{inner}.{rest}"
 
     named: dict[str, tuple[int, ...]] = {}
@@ -100,7 +98,7 @@ def ldm_vae(shapes: Shapes) -> dict[str, tuple[int, ...]]:
 
 
 def clip(shapes: Shapes) -> dict[str, tuple[int, ...]]:
-    """transformers' own names, as they were before 5.6: all under text_model."""
+    """Transformers' own names, as they were before 5.6: all under text_model."""
     return {f"text_model.{key}": shape for key, shape in shapes.items()}
 
 

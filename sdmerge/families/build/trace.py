@@ -4,15 +4,18 @@ A view of a meta tensor keeps its storage, offset and strides, so slices and tra
 interception; a TorchDispatchMode records the few operations that make a new storage.
 """
 
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# a tensor's storage has no public name, and torch types its dispatch mode loosely
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from sdmerge.errors import SdmergeError
 from sdmerge.families.keymap import Piece
@@ -56,9 +59,10 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # the signature torch calls
+        if func._schema.is_mutable:
+            raise SdmergeError(f"{func} changes a tensor in place, which leaves no trace")
         result = func(*args, **(kwargs or {}))
-        outputs = result if isinstance(result, list | tuple) else [result]
-        for output in outputs:
+        for output in tree_leaves(result):
             if isinstance(output, Tensor) and not self._knows(output):
                 self._alive.append(output)
                 self._note(func._schema.name, output, args)
@@ -92,20 +96,16 @@ class _Recorder(TorchDispatchMode):
         if parts is None or not tensor.is_contiguous() or tensor.numel() != _capacity(tensor):
             what = f"is made by {self._unknown.get(number, 'a view of a copy')}, not by copying"
             raise SdmergeError(what, where=name)
-        found: list[Piece] = []
-        for part, start in parts:
-            for one in self.pieces(name, part):
-                shifted = Piece(
-                    one.source, one.source_start, name, start + one.target_start, one.count,
-                    one.transpose,
-                )  # fmt: skip
-                found.append(shifted)
-        return found
+        return [
+            replace(piece, target_start=start + piece.target_start)
+            for part, start in parts
+            for piece in self.pieces(name, part)
+        ]
 
 
 def _run(source: str, target: str, tensor: Tensor) -> Piece:
     """A view of a source as one run, or as a transpose of the whole."""
-    start, count = tensor.storage_offset(), tensor.numel()
+    start, count = int(tensor.storage_offset()), tensor.numel()
     if _without_ones(tensor).is_contiguous():
         return Piece(source, start, target, 0, count)
     if tensor.dim() == 2 and tensor.T.is_contiguous() and count == _capacity(tensor):

@@ -34,7 +34,7 @@ def sha256_of(path: Path, cache: Path | None) -> str:
                 return str(known[-1])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        settled = time.time_ns() - os.stat(path).st_mtime_ns > _SETTLED
+        settled = time.time_ns() - path.stat().st_mtime_ns > _SETTLED
         if cache is not None and settled and _stamp(path) == stamp:
             _remember(cache, key, [*stamp, digest])
     except OSError as error:
@@ -43,7 +43,7 @@ def sha256_of(path: Path, cache: Path | None) -> str:
 
 
 def _stamp(path: Path) -> list[object]:
-    status = os.stat(path)
+    status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
@@ -73,6 +73,6 @@ def _remember(cache: Path, key: str, row: list[object]) -> None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         try:
             partial.write_text(json.dumps({**_read(cache), key: row}, indent=1), encoding="utf-8")
-            os.replace(partial, cache)
+            partial.replace(cache)
         finally:
             partial.unlink(missing_ok=True)

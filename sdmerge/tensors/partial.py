@@ -44,7 +44,7 @@ def create_partial(path: Path) -> PositionalFile:
 def publish(file: PositionalFile, path: Path) -> None:
     """Turn the closed partial into `path`, at once and for good."""
     try:
-        os.replace(file.path, path)
+        file.path.replace(path)
     except OSError as error:
         hint = "Is it open in another program?" if isinstance(error, PermissionError) else ""
         raise FileError(

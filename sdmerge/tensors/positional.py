@@ -45,7 +45,7 @@ class PositionalFile:
         """`path` for reading; a FileError says why it cannot be."""
         try:
             # Opening a pipe would wait for a writer, so the kind is looked at first.
-            mode = os.stat(path).st_mode
+            mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise FileError("is a folder, not a file", where=str(path))
             if not stat.S_ISREG(mode):
@@ -111,7 +111,7 @@ class PositionalFile:
         """Whether `path` still names this very file, not one that took its place."""
         with self._in_use() as descriptor:
             try:
-                return os.path.samestat(os.fstat(descriptor), os.stat(path))
+                return os.path.samestat(os.fstat(descriptor), path.stat())
             except FileNotFoundError:
                 return False
 

@@ -61,6 +61,11 @@ def raw_file(path: Path, header: object, data: bytes = b"") -> Path:
     return path
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted."""
+    return sorted(item.name for item in folder.iterdir())
+
+
 def spec_sets() -> st.SearchStrategy[dict[str, TensorSpec]]:
     """Any few tensors: every dtype, any name, 0 to 4 dimensions, empty ones too."""
     specs = st.builds(

@@ -12,6 +12,8 @@ from sdmerge.errors import FileError
 from sdmerge.tensors import content
 from sdmerge.tensors.content import sha256_of
 
+from .make import names_in
+
 
 @pytest.fixture
 def old_file(tmp_path: Path) -> Path:
@@ -34,7 +36,7 @@ def test_an_unchanged_file_is_hashed_once(
     assert sha256_of(old_file, cache) == sha256(b"some bytes")
     monkeypatch.delattr(content.hashlib, "file_digest")
     assert sha256_of(old_file, cache) == sha256(b"some bytes")
-    assert os.listdir(cache.parent) == ["content.json"]
+    assert names_in(cache.parent) == ["content.json"]
 
 
 @pytest.mark.parametrize("change", ["size", "time", "inode"])
@@ -71,7 +73,7 @@ def test_a_cache_that_cannot_be_written(old_file: Path, tmp_path: Path) -> None:
     assert sha256_of(old_file, tmp_path / "file" / "content.json") == sha256(b"some bytes")
     (tmp_path / "folder").mkdir()
     assert sha256_of(old_file, tmp_path / "folder") == sha256(b"some bytes")
-    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "x.safetensors"]
+    assert names_in(tmp_path) == ["file", "folder", "x.safetensors"]
 
 
 def test_threads_lose_nothing(tmp_path: Path) -> None:

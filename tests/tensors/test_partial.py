@@ -14,6 +14,8 @@ from sdmerge.tensors import partial
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.writer import SafetensorsWriter
 
+from .make import names_in
+
 SPECS = {"a": TensorSpec("F32", (4,))}
 
 
@@ -34,7 +36,7 @@ def test_left_overs_of_dead_runs_are_removed_and_nothing_else(tmp_path: Path) ->
         (tmp_path / name).write_bytes(b"")
     with SafetensorsWriter(tmp_path / "x.safetensors", SPECS, {}) as writer:
         writer.write("a", torch.zeros(4))
-    assert sorted(os.listdir(tmp_path)) == sorted([*kept, "x.safetensors"])
+    assert names_in(tmp_path) == sorted([*kept, "x.safetensors"])
 
 
 def test_a_recycled_process_number_keeps_nothing_alive(tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ def test_two_runs_with_one_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         first.commit()
         assert load_file(path)["a"].tolist() == [1.0] * 4
     assert load_file(path)["a"].tolist() == [2.0] * 4
-    assert os.listdir(tmp_path) == ["x.safetensors"]
+    assert names_in(tmp_path) == ["x.safetensors"]
 
 
 def test_two_tasks_of_one_process_with_one_output(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_two_tasks_of_one_process_with_one_output(tmp_path: Path) -> None:
         with pytest.raises(FileError, match="by another task"):
             SafetensorsWriter(tmp_path / "x", SPECS, {})
         writer.write("a", torch.zeros(4))
-    assert os.listdir(tmp_path) == ["x"]
+    assert names_in(tmp_path) == ["x"]
 
 
 def test_a_link_is_replaced_where_it_stands(tmp_path: Path) -> None:

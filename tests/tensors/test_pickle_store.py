@@ -48,7 +48,7 @@ WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".pth", ".bin", ".CKPT"])
 def test_not_without_permission(tmp_path: Path, suffix: str) -> None:
     path = saved(tmp_path / f"x{suffix}", WEIGHTS)
-    with pytest.raises(FileError, match="which can run code(.|\n)*--allow-pickle(.|\n)*convert"):
+    with pytest.raises(FileError, match=r"which can run code(.|\n)*--allow-pickle(.|\n)*convert"):
         open_store(path)
     assert tensors_of(path).keys() == WEIGHTS.keys()
 
@@ -72,7 +72,7 @@ def test_tensors_as_they_were_saved(tmp_path: Path, zipped: bool) -> None:
     path = saved(tmp_path / "x.pt", weights, _use_new_zipfile_serialization=zipped)
     store = open_store(path, allow_pickle=True)
     assert store.specs["transposed"] == TensorSpec("F32", (30, 40))
-    assert store.files == (path,) and store.metadata == {}
+    assert (store.files, store.metadata) == ((path,), {})
     for name, tensor in weights.items():
         flat = tensor.detach().reshape(-1)
         assert same_bits(store.read(name), flat), name
@@ -177,7 +177,7 @@ def test_stand_ins_call_nothing_either(tmp_path: Path, monkeypatch: pytest.Monke
     function = fake_class(monkeypatch, "pytorch_lightning.run", "command")
     content = {"state_dict": WEIGHTS, "evil": Runs(function)}
     path = saved(tmp_path / "x.ckpt", content)
-    function.__new__ = lambda *_arguments: pytest.fail("was called")
+    monkeypatch.delattr(sys.modules["pytorch_lightning.run"], "command")
     assert tensors_of(path).keys() == WEIGHTS.keys()
 
 

@@ -38,7 +38,7 @@ def test_many_threads_share_one_file(tmp_path: Path) -> None:
         PositionalFile.create(tmp_path / "x", tmp_path / "x") as file,
         ThreadPoolExecutor(8) as pool,
     ):
-        list(pool.map(lambda item: file.write(item[1], item[0]), reversed(blocks.items())))
+        list(pool.map(file.write, reversed(blocks.values()), reversed(blocks)))
         file.sync()
 
         def check(offset: int) -> bool:
@@ -68,9 +68,11 @@ def test_small_calls_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("either_way")
 def test_a_file_that_ends_early(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"1234")
-    with PositionalFile.open(tmp_path / "x") as file:
-        with pytest.raises(CorruptFile, match="ends 6 bytes too early"):
-            file.read_into(memoryview(bytearray(8)), 2)
+    with (
+        PositionalFile.open(tmp_path / "x") as file,
+        pytest.raises(CorruptFile, match="ends 6 bytes too early"),
+    ):
+        file.read_into(memoryview(bytearray(8)), 2)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from sdmerge.errors import CorruptFile, FileError
 from sdmerge.tensors.shards import split_into_shards
@@ -36,7 +37,7 @@ def test_what_was_split_reads_as_one(tmp_path: Path) -> None:
     assert len(shards.files) > 2
     assert shards.index is not None
     (tmp_path / shards.index_name).write_bytes(shards.index)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, keys in shards.files.items():
         tensors |= save(tmp_path / name, {key: SPECS[key] for key in keys})
     store = open_store(tmp_path / INDEX)

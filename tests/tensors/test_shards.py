@@ -21,7 +21,7 @@ def test_one_file_where_everything_fits() -> None:
 def test_several_files_and_their_index() -> None:
     shards = split_into_shards({"a": 6, "b": 6, "c": 20, "d": 2}, "model", 10)
     assert list(shards.files.values()) == [("a",), ("c",), ("b", "d")]
-    assert list(shards.files)[0] == "model-00001-of-00003.safetensors"
+    assert next(iter(shards.files)) == "model-00001-of-00003.safetensors"
     assert shards.index_name == "model.safetensors.index.json"
     assert json.loads(shards.index or b"") == {
         "metadata": {"total_size": 34},

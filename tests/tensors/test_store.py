@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from sdmerge.tensors.safetensors_store import SafetensorsStore
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore, open_component, open_store
 
-from .make import EVERY_DTYPE, ODD_SHAPES, random_tensors, same_bits, save
+from .make import EVERY_DTYPE, ODD_SHAPES, names_in, random_tensors, same_bits, save
 
 SPECS = {**EVERY_DTYPE, **ODD_SHAPES}
 ONE = {"a": TensorSpec("F16", (2, 3))}
@@ -82,11 +81,11 @@ def test_a_closed_store(tmp_path: Path) -> None:
 def test_no_file_stays_open(tmp_path: Path) -> None:
     save(tmp_path / "x.safetensors", ONE)
     (tmp_path / "broken.safetensors").write_bytes(b"broken")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(names_in(Path("/proc/self/fd")))
     open_store(tmp_path / "x.safetensors")
     with pytest.raises(CorruptFile):
         open_store(tmp_path / "broken.safetensors")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(names_in(Path("/proc/self/fd"))) == before
 
 
 @pytest.mark.parametrize(

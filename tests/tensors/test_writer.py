@@ -4,9 +4,9 @@ import errno
 import hashlib
 import os
 import random
-from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ from sdmerge.tensors.safetensors_store import SafetensorsStore
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.writer import SafetensorsWriter, free_space_for
 
-from .make import EVERY_DTYPE, ODD_SHAPES, random_tensors, same_bits, save, spec_sets
+from .make import EVERY_DTYPE, ODD_SHAPES, names_in, random_tensors, same_bits, save, spec_sets
 
 SPECS = {**EVERY_DTYPE, **ODD_SHAPES}
 SLOT = "modelspec.hash_sha256"
@@ -44,7 +44,7 @@ def test_safetensors_reads_what_we_write(tmp_path: Path) -> None:
         assert same_bits(tensor, tensors[name]), name
     with safe_open(path, "pt") as file:
         assert file.metadata() == {"format": "pt", "title": "浮世絵"}
-    assert os.listdir(tmp_path) == ["x.safetensors"]
+    assert names_in(tmp_path) == ["x.safetensors"]
 
 
 @settings(
@@ -85,7 +85,8 @@ def test_threads_and_order_change_no_byte(tmp_path: Path) -> None:
             SafetensorsWriter(path, specs, {"a": "1"}, SLOT) as writer,
             ThreadPoolExecutor(1 + 3 * seed) as pool,
         ):
-            list(pool.map(lambda slab: writer.write(slab[0], slab[2], slab[1]), slabs))
+            names, starts, flats = zip(*slabs, strict=True)
+            list(pool.map(writer.write, names, flats, starts))
     assert len({path.read_bytes() for path in paths}) == 1
     assert read_header(paths[0]).metadata[SLOT] == f"0x{data_hash(paths[0])}"
 
@@ -142,14 +143,14 @@ def test_strided_tensors_are_written_in_c_order(tmp_path: Path) -> None:
 def test_our_own_mistakes(
     tmp_path: Path, name: str, flat: Tensor, start: int, message: str
 ) -> None:
-    specs = {"a": TensorSpec("F32", (4,))}
-    with (
-        pytest.raises(SdmergeError, match=message),
-        SafetensorsWriter(tmp_path / "x", specs, {}) as writer,
-    ):
-        writer.write("a", torch.zeros(1), 2)
-        writer.write(name, flat, start)
-    assert not os.listdir(tmp_path)
+    def mistaken() -> None:
+        with SafetensorsWriter(tmp_path / "x", {"a": TensorSpec("F32", (4,))}, {}) as writer:
+            writer.write("a", torch.zeros(1), 2)
+            writer.write(name, flat, start)
+
+    with pytest.raises(SdmergeError, match=message):
+        mistaken()
+    assert not names_in(tmp_path)
 
 
 def test_missing_bytes_are_found(tmp_path: Path) -> None:
@@ -159,7 +160,7 @@ def test_missing_bytes_are_found(tmp_path: Path) -> None:
     writer.write("b", torch.zeros(3))
     with pytest.raises(SdmergeError, match="4 of 5 tensors were not fully written: b, c, d, …"):
         writer.commit()
-    assert not os.listdir(tmp_path)
+    assert not names_in(tmp_path)
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
@@ -168,11 +169,16 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"old")
-    with pytest.raises(interruption), SafetensorsWriter(path, SPECS, {}) as writer:
-        writer.write("F16", random_tensors(SPECS)["F16"])
-        assert len(os.listdir(tmp_path)) == 2
-        raise interruption
-    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+    def interrupted() -> None:
+        with SafetensorsWriter(path, SPECS, {}) as writer:
+            writer.write("F16", random_tensors(SPECS)["F16"])
+            assert len(names_in(tmp_path)) == 2
+            raise interruption
+
+    with pytest.raises(interruption):
+        interrupted()
+    assert names_in(tmp_path) == ["x.safetensors"]
     assert path.read_bytes() == b"old"
     save(path, SPECS)
     assert len(load_file(path)) == len(SPECS)
@@ -186,10 +192,10 @@ def test_a_full_disk_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(ResourceError, match="disk is full(.|\n)*Free some space") as caught:
+    with pytest.raises(ResourceError, match=r"disk is full(.|\n)*Free some space") as caught:
         writer.write("a", flat)
     assert caught.value.where == str(path)
-    assert not os.listdir(tmp_path)
+    assert not names_in(tmp_path)
     with pytest.raises(ResourceError, match="disk is full"):  # what other threads get to see
         writer.write("a", flat)
 
@@ -200,11 +206,11 @@ def test_a_full_disk_while_renaming(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "replace", busy)
     with (
-        pytest.raises(FileError, match="cannot be put in place(.|\n)*another program"),
+        pytest.raises(FileError, match=r"cannot be put in place(.|\n)*another program"),
         SafetensorsWriter(tmp_path / "x", {}, {}),
     ):
         pass
-    assert not os.listdir(tmp_path)
+    assert not names_in(tmp_path)
 
 
 def test_a_partial_that_was_taken_away(tmp_path: Path) -> None:
@@ -217,16 +223,27 @@ def test_a_partial_that_was_taken_away(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+class Usage(NamedTuple):
+    """What shutil.disk_usage returns."""
+
+    total: int
+    used: int
+    free: int
+
+
+def two_gigabytes_free(_folder: Path) -> Usage:
+    return Usage(10**12, 10**12 - 2 * 10**9, 2 * 10**9)
+
+
 def test_space_is_checked_before_the_first_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = namedtuple("usage", "total used free")(10**12, 10**12, 2 * 10**9)
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(space.shutil, "disk_usage", two_gigabytes_free)
     free_space_for(tmp_path / "none" / "yet" / "x", 2 * 10**9)
     (tmp_path / "x").write_bytes(b"old")
     with pytest.raises(ResourceError, match=r"needs 4\.0 GB, 2\.0 GB free(.|\n)*stays until"):
         SafetensorsWriter(tmp_path / "x", {"a": TensorSpec("F32", (10**9,))}, {})
-    assert os.listdir(tmp_path) == ["x"]
+    assert names_in(tmp_path) == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ class MethodSpec:
     """Fewest and most inputs, the base not counted in `delta` methods; None: any number."""
     ordered: bool
     """True if the first input plays another part than the second, as in slerp."""
+    random: bool
+    """True if the recipe's seed changes the result."""
     version: int
     params: tuple[Param, ...]
 

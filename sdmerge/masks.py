@@ -48,8 +48,12 @@ class Random:
 
     def keep(self, probability: float | Tensor) -> Tensor:
         """Booleans [n, slab], each True with `probability` (a number, or one per input)."""
-        chances = torch.as_tensor(probability, dtype=torch.float64).reshape(-1).expand(len(self._streams))
-        masks = [self._row(stream, float(p)) for stream, p in zip(self._streams, chances, strict=True)]
+        chances = (
+            torch.as_tensor(probability, dtype=torch.float64).reshape(-1).expand(len(self._streams))
+        )
+        masks = [
+            self._row(stream, float(p)) for stream, p in zip(self._streams, chances, strict=True)
+        ]
         return torch.from_numpy(np.stack(masks))
 
     def _row(self, stream: int, probability: float) -> np.ndarray:

@@ -71,7 +71,9 @@ class Whole:
 
     def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
         """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""
-        return torch.tensor([[self._kth(row, count)] for row, count in zip(self._rows, counts, strict=True)])
+        return torch.tensor(
+            [[self._kth(row, count)] for row, count in zip(self._rows, counts, strict=True)]
+        )
 
     def _kth(self, row: Callable[[int, int], Tensor], count: int) -> float:
         if count <= 0:
@@ -94,8 +96,6 @@ class Method:
     spec: MethodSpec
     body: Callable[..., Tensor]
     stats: Stats | None
-    pair: bool
-    random: bool
 
     @property
     def name(self) -> str:
@@ -107,16 +107,22 @@ class Method:
         if self.stats is None:
             return None
         takes = inspect.signature(self.stats).parameters
-        return self.stats(whole, **{_python(self, name): values[name] for name in values if name in takes})
+        return self.stats(
+            whole, **{_python(self, name): values[name] for name in values if name in takes}
+        )
 
-    def merge(self, stack: Tensor, stat: Any, random: Random | None, values: Mapping[str, Any]) -> Tensor:
+    def merge(
+        self, stack: Tensor, stat: Any, random: Random | None, values: Mapping[str, Any]
+    ) -> Tensor:
         """The body's result for `stack` [n, *shape], float32."""
-        arguments: list[Any] = [stack[0], stack[1]] if self.pair else [stack]
+        arguments: list[Any] = [stack[0], stack[1]] if self.spec.ordered else [stack]
         if self.stats is not None:
             arguments.append(stat)
-        if self.random:
+        if self.spec.random:
             arguments.append(random)
-        return self.body(*arguments, **{_python(self, name): value for name, value in values.items()})
+        return self.body(
+            *arguments, **{_python(self, name): value for name, value in values.items()}
+        )
 
 
 def _python(method: Method, name: str) -> str:
@@ -134,14 +140,18 @@ class Registry(Mapping[str, Method]):
         """Add `method`; the name must be free."""
         if method.name in self._methods:
             other = self._methods[method.name].body.__module__
-            raise MethodError(f"'{method.name}' is defined in {method.body.__module__} and in {other}")
+            raise MethodError(
+                f"'{method.name}' is defined in {method.body.__module__} and in {other}"
+            )
         self._methods[method.name] = method
 
     def __getitem__(self, name: str) -> Method:
         if name not in self._methods:
             known: Manifest = manifest()
             known[name]  # raises with the nearest word, unless only the body is missing
-            raise MethodError(f"the method '{name}' has no body here", hint="Load its plug-in with --plugin.")
+            raise MethodError(
+                f"the method '{name}' has no body here", hint="Load its plug-in with --plugin."
+            )
         return self._methods[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -171,12 +181,19 @@ def method(
 
 
 def _build(
-    body: Callable[..., Tensor], title: str, paper: str, unit: Unit, stats: Stats | None, version: int
+    body: Callable[..., Tensor],
+    title: str,
+    paper: str,
+    unit: Unit,
+    stats: Stats | None,
+    version: int,
 ) -> Method:
     roles = _roles(body)
     pair = roles[:2] == ["weight", "weight"]
     if not pair and roles[:1] not in (["weights"], ["deltas"]):
-        raise TypeError(f"{body.__name__}: start with `a: Weight, b: Weight`, `weights: Weights` or `deltas: Deltas`")
+        raise TypeError(
+            f"{body.__name__}: start with `a: Weight, b: Weight`, `weights: Weights` or `deltas: Deltas`"
+        )
     if ("stat" in roles) != (stats is not None):
         raise TypeError(f"{body.__name__}: a `Stat` argument and stats=… go together")
     spec = MethodSpec(
@@ -189,10 +206,11 @@ def _build(
         unit=unit,
         models=(2, 2) if pair else (1, None),
         ordered=pair,
+        random="random" in roles,
         version=version,
         params=read_params(body),
     )
-    return Method(spec, body, stats, pair, "random" in roles)
+    return Method(spec, body, stats)
 
 
 Role = Literal["weight", "weights", "delta", "deltas", "stat", "random"]

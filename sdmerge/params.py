@@ -96,7 +96,9 @@ class Param:
         if self.range is not None:
             low, high = self.range.allowed
             if not low <= value <= high:
-                raise MethodError(f"{self.name} = {value:g} is outside {low:g}..{high:g}", hint=self.doc)
+                raise MethodError(
+                    f"{self.name} = {value:g} is outside {low:g}..{high:g}", hint=self.doc
+                )
         return int(value) if self.kind == "int" else float(value)
 
     def _wrong(self, value: object, wanted: str, hint: str = "") -> MethodError:
@@ -105,7 +107,14 @@ class Param:
     def parse(self, text: str) -> Scalar:
         """The value that a command line or an axis spells as `text`."""
         if self.kind == "bool":
-            words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+            words = {
+                "true": True,
+                "yes": True,
+                "on": True,
+                "false": False,
+                "no": False,
+                "off": False,
+            }
             return self.check(words.get(text.lower(), text))
         if self.kind == "choice":
             return self.check(text)
@@ -131,7 +140,9 @@ def read_params(function: Callable[..., Any]) -> tuple[Param, ...]:
     ]
     stray = set(docs) - {param.name for param in params}
     if stray:
-        raise TypeError(f"{function.__name__}: the docstring describes {sorted(stray)}, which it does not take")
+        raise TypeError(
+            f"{function.__name__}: the docstring describes {sorted(stray)}, which it does not take"
+        )
     return tuple(params)
 
 
@@ -162,7 +173,9 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
 def _kind(hint: Any, owner: str, name: str) -> Kind:
     kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool"}
     if hint not in kinds:
-        raise TypeError(f"{owner}: parameter {name} has type {hint}; use float, int, bool or Literal")
+        raise TypeError(
+            f"{owner}: parameter {name} has type {hint}; use float, int, bool or Literal"
+        )
     return kinds[hint]
 
 

@@ -37,7 +37,10 @@ def slerp(
     angle = math.acos(min(1.0, max(-1.0, products[0, 1] / (length_a * length_b))))
     if math.sin(angle) < 1e-4:
         return (1 - t) * a + t * b
-    share_a, share_b = math.sin((1 - t) * angle) / math.sin(angle), math.sin(t * angle) / math.sin(angle)
+    share_a, share_b = (
+        math.sin((1 - t) * angle) / math.sin(angle),
+        math.sin(t * angle) / math.sin(angle),
+    )
     if norm == "lerp":
         length = (1 - t) * length_a + t * length_b
         share_a, share_b = share_a * length / length_a, share_b * length / length_b

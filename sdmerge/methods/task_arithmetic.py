@@ -9,7 +9,11 @@ from sdmerge.params import PerModel, Scale, Strength
 
 @method(title="Task arithmetic", paper="https://arxiv.org/abs/2212.04089")
 def task_arithmetic(
-    deltas: Deltas, *, weight: PerModel[Strength] = 1.0, lambda_: Scale = 1.0, normalize: bool = False
+    deltas: Deltas,
+    *,
+    weight: PerModel[Strength] = 1.0,
+    lambda_: Scale = 1.0,
+    normalize: bool = False,
 ) -> Delta:
     """Add what each model learned to the base: base + λ·Σ wᵢ·(θᵢ - base).
 

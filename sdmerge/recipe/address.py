@@ -19,7 +19,9 @@ def apply_settings(documents: list[Node], settings: Sequence[str]) -> list[Node]
         path, equals, text = setting.partition("=")
         where = f"--set {setting}"
         if not equals or not path:
-            raise RecipeError("a setting is PATH=VALUE", where=where, hint="For example parameters.t=0.3.")
+            raise RecipeError(
+                "a setting is PATH=VALUE", where=where, hint="For example parameters.t=0.3."
+            )
         value = parse_yaml(text, where)
         node = Node(value[0].value if value else None, where)
         documents = _put(documents, path.strip(), node, where)
@@ -53,7 +55,11 @@ def _steps(path: str, where: str) -> list[tuple[str, str | None]]:
     while position < len(path):
         match = _STEP.match(path, position)
         if match is None:
-            raise RecipeError(f"'{path}' is not a path", where=where, hint="For example models[1].parameters.weight.")
+            raise RecipeError(
+                f"'{path}' is not a path",
+                where=where,
+                hint="For example models[1].parameters.weight.",
+            )
         steps.append((match["name"], match["index"]))
         position = match.end()
     return steps
@@ -64,7 +70,9 @@ def _replace(node: Node, steps: list[tuple[str, str | None]], value: Node, where
     (name, index), rest = steps[0], steps[1:]
     fields: dict[str, Node] = dict(node.value) if isinstance(node.value, dict) else {}
     if index is None:
-        fields[name] = _replace(fields.get(name, Node({}, where)), rest, value, where) if rest else value
+        fields[name] = (
+            _replace(fields.get(name, Node({}, where)), rest, value, where) if rest else value
+        )
         return Node(fields, node.where)
     if name not in fields or not isinstance(fields[name].value, list):
         raise RecipeError(f"this recipe has no list '{name}'", where=where)
@@ -91,4 +99,6 @@ def _plain(item: Node, key: str) -> object:
 
 def _stem(path: str) -> str:
     last = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return last.rsplit(".", 1)[0] if last.endswith((".safetensors", ".ckpt", ".pt", ".bin")) else last
+    return (
+        last.rsplit(".", 1)[0] if last.endswith((".safetensors", ".ckpt", ".pt", ".bin")) else last
+    )

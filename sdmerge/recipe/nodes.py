@@ -117,7 +117,9 @@ def _node(loader: Any, node: Any, name: str) -> Node:
             if key in found:
                 raise RecipeError(f"'{key}' is given twice", where=line)
             child = _node(loader, value_node, name)
-            found[key] = Node(child.value, line) if not isinstance(child.value, dict | list) else child
+            found[key] = (
+                Node(child.value, line) if not isinstance(child.value, dict | list) else child
+            )
         return Node(found, where)
     if isinstance(node, yaml.SequenceNode):
         return Node([_node(loader, child, name) for child in node.value], where)

@@ -59,10 +59,15 @@ def recipe_from_data(
 
 def _read(documents: list[Node], name: str, folder: Path | None, settings: Sequence[str]) -> Recipe:
     if not documents:
-        raise RecipeError("the recipe is empty", where=name, hint="It needs merge_method and models.")
+        raise RecipeError(
+            "the recipe is empty", where=name, hint="It needs merge_method and models."
+        )
     documents = apply_settings(documents, settings)
     notes: list[str] = []
-    stages = tuple(_read_stage(node, position, len(documents), notes) for position, node in enumerate(documents))
+    stages = tuple(
+        _read_stage(node, position, len(documents), notes)
+        for position, node in enumerate(documents)
+    )
     _check_names(stages)
     last = documents[-1].mapping("the recipe")
     return Recipe(
@@ -87,7 +92,9 @@ def _read_stage(node: Node, position: int, count: int, notes: list[str]) -> Stag
         if key in fields:
             notes.append(f"{fields[key].where}: {key} is ignored: {_MEANINGLESS[key]}")
     if "merge_method" not in fields:
-        raise node.error("the recipe names no merge_method", f"One of: {', '.join(sorted(manifest()))}.")
+        raise node.error(
+            "the recipe names no merge_method", f"One of: {', '.join(sorted(manifest()))}."
+        )
     method = _method(fields["merge_method"])
     models, ranges = _read_models(node, fields, method, notes)
     if count > 1 and position < count - 1 and "name" not in fields:
@@ -110,7 +117,9 @@ def _refuse_early_output(fields: dict[str, Node], position: int, count: int) -> 
         return
     for key in _RECIPE_KEYS:
         if key in fields:
-            raise fields[key].error(f"'{key}' belongs to the last stage", "Stages between stay in float32.")
+            raise fields[key].error(
+                f"'{key}' belongs to the last stage", "Stages between stay in float32."
+            )
 
 
 def _method(node: Node) -> MethodSpec:
@@ -149,13 +158,21 @@ def _read_slices(node: Node) -> tuple[list[Node], tuple[tuple[str, int, int], ..
     for source in sources:
         fields = source.mapping("a source", ("model", "layer_range", "parameters"))
         if "layer_range" in fields:
-            bounds = [bound.integer("layer_range") for bound in fields["layer_range"].sequence("layer_range")]
+            bounds = [
+                bound.integer("layer_range")
+                for bound in fields["layer_range"].sequence("layer_range")
+            ]
             if len(bounds) != 2 or bounds[0] != 0 or bounds[1] <= 0:
                 raise fields["layer_range"].error(
-                    f"layer_range {bounds} is not the full range", "Write [0, number of layers] or list 'models'."
+                    f"layer_range {bounds} is not the full range",
+                    "Write [0, number of layers] or list 'models'.",
                 )
             ranges.append((fields["model"].text("model"), bounds[0], bounds[1]))
-        plain.append(Node({key: child for key, child in fields.items() if key != "layer_range"}, source.where))
+        plain.append(
+            Node(
+                {key: child for key, child in fields.items() if key != "layer_range"}, source.where
+            )
+        )
     return plain, tuple(ranges)
 
 
@@ -165,7 +182,11 @@ def _read_model(node: Node, method: MethodSpec, notes: list[str]) -> ModelRef:
         raise node.error("a model needs 'model: PATH'")
     path = fields["model"].text("model")
     named = "name" in fields
-    name = fields["name"].text("name") if named else PurePosixPath(path.replace("\\", "/").rstrip("/")).name
+    name = (
+        fields["name"].text("name")
+        if named
+        else PurePosixPath(path.replace("\\", "/").rstrip("/")).name
+    )
     if not named and name.endswith((".safetensors", ".ckpt", ".pt", ".bin")):
         name = name.rsplit(".", 1)[0]
     parameters = _read_parameters(fields.get("parameters"), method, notes, per_model=True)
@@ -180,7 +201,9 @@ def _with_unique_names(refs: list[ModelRef]) -> tuple[ModelRef, ...]:
     for ref in refs:
         if ref.named and (given[ref.name] > 1 or ref.name == "base"):
             what = "the word for base_model" if ref.name == "base" else "given to two models"
-            raise RecipeError(f"the name '{ref.name}' is {what}", where=ref.where, hint="Choose another name.")
+            raise RecipeError(
+                f"the name '{ref.name}' is {what}", where=ref.where, hint="Choose another name."
+            )
         seen[ref.name] += 1
         again = seen[ref.name] > 1
         name = f"{ref.name}#{seen[ref.name]}" if again and not ref.named else ref.name
@@ -207,14 +230,20 @@ def _read_parameters(
     return found
 
 
-def _read_components(node: Node | None, method: MethodSpec, notes: list[str]) -> dict[str, ComponentRule]:
+def _read_components(
+    node: Node | None, method: MethodSpec, notes: list[str]
+) -> dict[str, ComponentRule]:
     found: dict[str, ComponentRule] = {}
     for name, child in (node.mapping("components") if node else {}).items():
         fields = child.mapping(f"components.{name}", ("take", "merge_method", "parameters"))
         if "take" in fields and len(fields) > 1:
-            raise child.error(f"components.{name} is either taken whole or merged", "Keep 'take' or the others.")
+            raise child.error(
+                f"components.{name} is either taken whole or merged", "Keep 'take' or the others."
+            )
         if not fields:
-            raise child.error(f"components.{name} says nothing", "Write {take: NAME} or {merge_method: …}.")
+            raise child.error(
+                f"components.{name} says nothing", "Write {take: NAME} or {merge_method: …}."
+            )
         own = _method(fields["merge_method"]) if "merge_method" in fields else method
         found[name] = ComponentRule(
             take=fields["take"].text("take") if "take" in fields else None,
@@ -238,7 +267,9 @@ def _read_output(fields: Mapping[str, Node]) -> Output:
     known = node.mapping("output", ("layout", "rank", "energy", "error"))
     layout = known["layout"].text("layout") if "layout" in known else None
     if layout not in (None, "diffusers", "single-file", "lora"):
-        raise known["layout"].error(f"there is no layout '{layout}'", "One of: diffusers, single-file, lora.")
+        raise known["layout"].error(
+            f"there is no layout '{layout}'", "One of: diffusers, single-file, lora."
+        )
     sizes = {key: known[key].number(key) for key in ("rank", "energy", "error") if key in known}
     if sizes and (layout != "lora" or len(sizes) > 1):
         raise node.error("rank, energy and error belong to 'layout: lora', one of them")

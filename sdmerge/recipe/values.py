@@ -53,7 +53,9 @@ def read_value(node: Node, param: Param) -> Value:
     if isinstance(node.value, list):
         points = [_checked(child, param) for child in node.value]
         if len(points) < 2:
-            raise node.error("a gradient needs two points or more", "Write one number without brackets.")
+            raise node.error(
+                "a gradient needs two points or more", "Write one number without brackets."
+            )
         return Gradient(tuple(float(point) for point in points))
     return _checked_scalar(node, param)
 
@@ -63,7 +65,10 @@ def _read_curve(node: Node, param: Param) -> Value:
     kinds = [kind for kind in _CURVES if kind in fields]
     if len(kinds) != 1:
         words = ", ".join(fields) or "nothing"
-        raise node.error(f"{param.name} has {words}", "A value is a number, a list, or one of: mbw, preset, search.")
+        raise node.error(
+            f"{param.name} has {words}",
+            "A value is a number, a list, or one of: mbw, preset, search.",
+        )
     if param.kind not in ("float", "int"):
         raise node.error(f"{param.name} is not a number and cannot follow a curve")
     if kinds[0] == "mbw":
@@ -98,7 +103,9 @@ def _read_search(fields: dict[str, Node], node: Node, param: Param) -> Search:
         raise fields["search"].error("search should be [lowest, highest]")
     low, high = (float(_checked(bound, param)) for bound in bounds)
     if low >= high:
-        raise fields["search"].error(f"search goes from {low:g} to {high:g}", "The lowest comes first.")
+        raise fields["search"].error(
+            f"search goes from {low:g} to {high:g}", "The lowest comes first."
+        )
     log = bool(fields["log"].value) if "log" in fields else False
     if log and low <= 0:
         raise fields["log"].error("a logarithmic search needs bounds above 0")

@@ -43,7 +43,9 @@ def to_data(recipe: Recipe) -> list[dict[str, Any]]:
 
 def to_yaml(recipe: Recipe) -> str:
     """The recipe as YAML text, stages divided by `---`."""
-    return yaml.safe_dump_all(to_data(recipe), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return yaml.safe_dump_all(
+        to_data(recipe), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
 
 
 def recipe_id(recipe: Recipe) -> str:

@@ -1,0 +1,107 @@
+"""merge: a plan becomes a stream of tensors, and a sink takes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdmerge.engine import SLAB, Engine
+from sdmerge.errors import Cancelled
+from sdmerge.methods import METHODS
+from sdmerge.plan.build import Plan
+from sdmerge.plan.tasks import Task
+from sdmerge.sinks import Sink
+
+IN_FLIGHT = 256 << 20
+"""Bytes of results that may wait to be written: enough to keep disk and processor busy at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a merge is; `key` is the tensor just written."""
+
+    tensors: int
+    of_tensors: int
+    written: int
+    of_bytes: int
+    key: str
+
+
+def stream(
+    plan: Plan, *, order: Sequence[str] | None = None, threads: int | None = None, slab: int = SLAB,
+    cancel: threading.Event | None = None,
+) -> Iterator[tuple[Task, Tensor]]:  # fmt: skip
+    """Each task with its tensor (flat, in the output dtype), in `order` or the plan's.
+
+    The bytes do not depend on `threads`, `slab` or `order`. `cancel` is looked at between tensors.
+    """
+    tasks = {task.key: task for task in plan.tasks}
+    wanted = [tasks[key] for key in (order if order is not None else tasks)]
+    engine = Engine(plan.sources, plan.source_names, METHODS, slab)
+    workers = threads or os.cpu_count() or 1
+    with one_torch_thread(), ThreadPoolExecutor(workers, thread_name_prefix="sdmerge") as pool:
+        try:
+            for task, future in _in_flight(
+                wanted, lambda task: pool.submit(engine.run, task), workers
+            ):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("the merge was stopped", hint="Nothing was written.")
+                yield task, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_flight(
+    tasks: Sequence[Task], submit: Callable[[Task], Future[Tensor]], workers: int
+) -> Iterator[tuple[Task, Future[Tensor]]]:
+    """Tasks with their futures, in order; later ones are submitted while earlier ones are used."""
+    waiting: deque[tuple[Task, Future[Tensor]]] = deque()
+    held = 0
+    for task in tasks:
+        waiting.append((task, submit(task)))
+        held += task.spec.nbytes
+        while held > IN_FLIGHT and len(waiting) > workers or len(waiting) > 64 * workers:
+            first, future = waiting.popleft()
+            held -= first.spec.nbytes
+            yield first, future
+            del future
+    while waiting:
+        yield waiting.popleft()
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """torch with one thread per operation: tasks run side by side, and sums keep their order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def run(
+    plan: Plan, sink: Sink, *, threads: int | None = None, slab: int = SLAB,
+    progress: Callable[[Progress], None] | None = None, cancel: threading.Event | None = None,
+) -> None:  # fmt: skip
+    """Merge `plan` into `sink`. Whatever goes wrong, the sink leaves nothing that looks whole."""
+    sizes = {task.key: task.spec.nbytes for task in plan.tasks}
+    total, written = sum(sizes.values()), 0
+    with sink:
+        sink.open(plan)
+        tensors = stream(plan, order=sink.order(plan), threads=threads, slab=slab, cancel=cancel)
+        with contextlib.closing(tensors):
+            for count, (task, tensor) in enumerate(tensors, 1):
+                sink.put(task, tensor)
+                written += sizes[task.key]
+                if progress is not None:
+                    progress(Progress(count, len(plan.tasks), written, total, task.key))
+        sink.commit()

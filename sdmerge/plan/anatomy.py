@@ -1,0 +1,59 @@
+"""What filters and curves need to know of a model: its keys, components, blocks and depths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+_LAYER = re.compile(r"\.(?:layers|blocks|h|resblocks)\.(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """The keys of a merge and where each lies. `blocks` are in order of depth, without BASE."""
+
+    keys: tuple[str, ...]
+    components: tuple[str, ...]
+    blocks: tuple[str, ...]
+    block_of: Mapping[str, str]
+    labelled: bool = True
+    """Whether the blocks have labels people write (IN04); counted layers of unknown models do not."""
+
+    def component_of(self, key: str) -> str:
+        """The component `key` belongs to, '' if none."""
+        head = key.split(".", 1)[0]
+        return head if head in self.components else ""
+
+    def depth(self, key: str) -> float | None:
+        """0 at the first block to 1 at the last; None outside them (text encoders, VAE)."""
+        block = self.block_of.get(key, "")
+        if block not in self.blocks:
+            return None
+        return self.blocks.index(block) / max(1, len(self.blocks) - 1)
+
+    def own_depths(self, component: str) -> dict[str, float]:
+        """The depth of a component's keys within itself, by its numbered layers; {} if it has none."""
+        keys = [key for key in self.keys if self.component_of(key) == component]
+        if any(self.depth(key) is not None for key in keys):
+            return {key: self.depth(key) or 0.0 for key in keys}
+        layers = {key: int(match[1]) for key in keys if (match := _LAYER.search(key))}
+        if not layers:
+            return {}
+        last = max(max(layers.values()), 1)
+        first_seen = min(keys.index(key) for key in layers)
+        return {
+            key: layers[key] / last if key in layers else float(keys.index(key) > first_seen)
+            for key in keys
+        }
+
+
+def anatomy(
+    keys: Iterable[str], components: Sequence[str], blocks: Sequence[str], block: Callable[[str], str],
+    *, labelled: bool = True,
+) -> Anatomy:  # fmt: skip
+    """The anatomy of `keys`, whose labels `block` gives."""
+    names = tuple(keys)
+    return Anatomy(
+        names, tuple(components), tuple(blocks), {key: block(key) for key in names}, labelled
+    )

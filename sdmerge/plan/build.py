@@ -1,0 +1,182 @@
+"""plan: a recipe resolved against real files, before any tensor is read."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdmerge.adapters import MappedSource
+from sdmerge.adapters.source import Source
+from sdmerge.errors import PlanError
+from sdmerge.families.family import Family
+from sdmerge.plan.inputs import Inputs, Member
+from sdmerge.plan.report import Report
+from sdmerge.plan.stage import StagePlan, StagePlanner
+from sdmerge.plan.tasks import Combine, Task, reads, task_key
+from sdmerge.recipe import Recipe
+from sdmerge.tensors.content import sha256_of
+from sdmerge.tensors.spec import TensorSpec, parse_dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file that the result is made of, as the recipe wrote it."""
+
+    name: str
+    written: str
+    path: Path
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, tensor by tensor. Immutable; nothing but headers was read for it."""
+
+    recipe: Recipe
+    family: Family
+    variant: str
+    tasks: tuple[Task, ...]
+    sources: tuple[Source, ...]
+    source_names: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    assets: Mapping[str, Source]
+    """Whose tokenizer, scheduler, … the recipe names; others come from the first that has them."""
+    report: Report
+    cache: Path | None = field(default=None, compare=False)
+
+    def content(self, source: int, key: str) -> str:
+        """The content id of the file that holds `key` in a source: hashed once, then cached."""
+        opened = self.sources[source]
+        files = opened.files_of(key) if isinstance(opened, MappedSource) else opened.files
+        return "".join(self.sha256(file) for file in files) or f"live:{id(opened)}"
+
+    def sha256(self, file: Path) -> str:
+        """The sha256 of an input file."""
+        return _sha256(file, self.cache)
+
+    @functools.cached_property
+    def keys(self) -> Mapping[str, str]:
+        """Each tensor's content address; reads every input file once to hash it."""
+        return {task.key: task_key(task, self.content) for task in self.tasks}
+
+    @property
+    def id(self) -> str:
+        """One address for the whole result."""
+        return hashlib.sha256("".join(sorted(self.keys.values())).encode()).hexdigest()[:32]
+
+
+def _sha256(file: Path, cache: Path | None) -> str:
+    return sha256_of(file, cache)
+
+
+def plan(
+    recipe: Recipe, *, roots: Sequence[Path] = (), allow_pickle: bool = False, cache: Path | None = None,
+    live: Mapping[str, Source] | None = None,
+) -> Plan:  # fmt: skip
+    """`recipe` resolved against its files. Whatever does not fit is an error here.
+
+    `roots` are folders in which models are looked for, `cache` a file that remembers hashes, `live`
+    sources in memory by the name the recipe gives them.
+    """
+    _refuse_unplanned(recipe)
+    inputs = Inputs(recipe.folder, roots, allow_pickle, live or {})
+    members: dict[str, Member] = {}
+    stages: list[StagePlan] = []
+    for stage in recipe.stages:
+        planned = StagePlanner(stage, inputs, members, recipe.seed).plan()
+        stages.append(planned)
+        if stage.name:
+            members[stage.name] = planned.member
+    last = stages[-1]
+    tasks = _tasks(last.member, recipe.output.dtype)
+    return Plan(
+        recipe=recipe,
+        family=last.member.family,
+        variant=_variant(inputs, tasks),
+        tasks=tasks,
+        sources=tuple(inputs.sources),
+        source_names=tuple(inputs.names),
+        inputs=_inputs(inputs),
+        assets={
+            name: member.source for name, member in last.assets.items() if member.source is not None
+        },
+        report=_report(recipe, stages, tasks, inputs),
+        cache=cache,
+    )
+
+
+def _refuse_unplanned(recipe: Recipe) -> None:
+    for stage in recipe.stages:
+        if stage.apply:
+            what = "'apply' is part of the language, but this version does not carry it out"
+            raise PlanError(
+                what, where=stage.where, hint="List the files under 'models' of a delta method."
+            )
+    if recipe.output.layout == "lora":
+        what = "'layout: lora' is part of the language, but this version writes checkpoints only"
+        raise PlanError(what, where=recipe.where, hint="One of: diffusers, single-file.")
+
+
+def _tasks(member: Member, dtype: str | None) -> tuple[Task, ...]:
+    code = parse_dtype(dtype) if dtype else None
+    return tuple(
+        Task(
+            key, TensorSpec(code, spec.shape) if code and spec.is_float else spec, member.nodes[key]
+        )
+        for key, spec in member.specs.items()
+    )
+
+
+def _variant(inputs: Inputs, tasks: Sequence[Task]) -> str:
+    """The variant of the model whose main component the result has."""
+    sources = {read.source for task in tasks[:1] for read in reads(task.node)}
+    variants = [source.variant for number in sorted(sources)
+                if isinstance(source := inputs.sources[number], MappedSource)]  # fmt: skip
+    return variants[0] if variants else ""
+
+
+def _inputs(inputs: Inputs) -> tuple[Input, ...]:
+    found: list[Input] = []
+    for name, source in zip(inputs.names, inputs.sources, strict=True):
+        if source.path is not None:
+            written = inputs.written.get(source.path, source.path.name)
+            found.append(Input(name, written, source.path, source.files))
+    return tuple(found)
+
+
+def _report(
+    recipe: Recipe, stages: Sequence[StagePlan], tasks: Sequence[Task], inputs: Inputs
+) -> Report:
+    last = stages[-1]
+    merged = sum(isinstance(task.node, Combine) for task in tasks)
+    weights = [source for source in inputs.sources if isinstance(source, MappedSource)]
+    left_out = {name: source.left_out for name, source in zip(inputs.names, inputs.sources, strict=True)
+                if isinstance(source, MappedSource) and source.left_out}  # fmt: skip
+    return Report(
+        family=last.member.family.name,
+        variant=next((source.variant for source in weights), ""),
+        components=tuple(last.components),
+        merged=merged,
+        copied=len(tasks) - merged,
+        filters=tuple(taken for stage in stages for taken in stage.taken),
+        left_out=left_out,
+        read_bytes=sum(_read_bytes(task, inputs.sources) for task in tasks),
+        write_bytes=sum(task.spec.nbytes for task in tasks),
+        peak_bytes=_peak_bytes(tasks, inputs.sources),
+        notes=tuple([*recipe.notes, *(note for stage in stages for note in stage.notes)]),
+    )
+
+
+def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
+    return sum(sources[read.source].specs[task.key].nbytes for read in set(reads(task.node)))
+
+
+def _peak_bytes(tasks: Sequence[Task], sources: Sequence[Source]) -> int:
+    """The largest task's inputs and result, with one more float32 copy for what looks at it whole."""
+    return max(
+        (_read_bytes(task, sources) + task.spec.nbytes + 4 * task.spec.numel for task in tasks),
+        default=0,
+    )

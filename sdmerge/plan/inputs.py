@@ -1,0 +1,123 @@
+"""Inputs: the files a recipe names, found, opened once each, and given their aliases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdmerge.adapters import LoraFile, MappedSource, open_model
+from sdmerge.adapters.hub import from_hub
+from sdmerge.adapters.source import Source
+from sdmerge.errors import FileError, PlanError
+from sdmerge.families.export import single_file_map
+from sdmerge.families.family import Family
+from sdmerge.manifest import Space
+from sdmerge.plan.tasks import Node, Read
+from sdmerge.tensors.spec import TensorSpec
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of a stage: a checkpoint, a LoRA bound to its base, or an earlier stage."""
+
+    name: str
+    family: Family
+    specs: Mapping[str, TensorSpec]
+    nodes: Mapping[str, Node]
+    space: Space
+    source: Source | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components it has tensors of, in the family's order."""
+        heads = {key.split(".", 1)[0] for key in self.specs}
+        return tuple(
+            component.name for component in self.family.components if component.name in heads
+        )
+
+
+@dataclass
+class Inputs:
+    """Opens every file once; a source's place in `sources` is its number in the plan."""
+
+    folder: Path | None
+    roots: Sequence[Path] = ()
+    allow_pickle: bool = False
+    live: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    sources: list[Source] = field(default_factory=list[Source])
+    names: list[str] = field(default_factory=list[str])
+    written: dict[Path, str] = field(default_factory=dict[Path, str])
+    """How the recipe wrote each path, for the record in the result."""
+    _weights: dict[Path, MappedSource] = field(default_factory=dict[Path, MappedSource])
+    _loras: dict[Path, LoraFile] = field(default_factory=dict[Path, LoraFile])
+    _members: dict[tuple[str, int], tuple[int, Source]] = field(
+        default_factory=dict[tuple[str, int], tuple[int, Source]]
+    )
+
+    def open(self, text: str, where: str) -> MappedSource | LoraFile | Source:
+        """The model that the recipe calls `text`."""
+        if text in self.live:
+            return self.live[text]
+        path = self.find(text, where)
+        self.written.setdefault(path, text)
+        if path in self._weights:
+            return self._weights[path]
+        if path in self._loras:
+            return self._loras[path]
+        opened = open_model(path, allow_pickle=self.allow_pickle)
+        if isinstance(opened, LoraFile):
+            self._loras[path] = opened
+        else:
+            self._weights[path] = opened
+        return opened
+
+    def find(self, text: str, where: str) -> Path:
+        """The path behind `text`: beside the recipe, in the working folder, in a model root, on the hub."""
+        given = Path(text).expanduser()
+        tried = [given] if given.is_absolute() else [root / given for root in self._places()]
+        for path in tried:
+            if path.exists():
+                return path.resolve()
+        if _HUB_ID.fullmatch(text) and (folder := from_hub(text)) is not None:
+            return folder
+        places = ", ".join(str(path.parent) for path in tried)
+        raise FileError(f"there is no model '{text}'", where=where, hint=f"Looked in: {places}.")
+
+    def _places(self) -> list[Path]:
+        places = [self.folder, Path.cwd(), *self.roots]
+        return [place for place in dict.fromkeys(places) if place is not None]
+
+    def member(
+        self, name: str, opened: MappedSource | LoraFile | Source, base: Member | None, where: str
+    ) -> Member:
+        """`opened` as a member; a LoRA is bound to the tensors of `base`."""
+        if isinstance(opened, LoraFile):
+            if base is None:
+                hint = "Name the checkpoint it belongs to under base_model."
+                raise PlanError(
+                    f"'{name}' is a LoRA and there is no base_model to add it to",
+                    where=where,
+                    hint=hint,
+                )
+            opened = opened.bind(base.family, base.specs, single_file_map(base.family, base.specs))
+        number = self._number(name, opened)
+        nodes: dict[str, Node] = {key: Read(number, opened.space) for key in opened.specs}
+        missing = opened.missing if isinstance(opened, MappedSource) else ()
+        return Member(name, opened.family, opened.specs, nodes, opened.space, opened, missing)
+
+    def _number(self, name: str, source: Source) -> int:
+        for number, known in enumerate(self.sources):
+            if known is source or (
+                known.path == source.path
+                and known.space == "delta" == source.space
+                and known.specs == source.specs
+            ):
+                return number
+        self.sources.append(source)
+        self.names.append(name)
+        return len(self.sources) - 1

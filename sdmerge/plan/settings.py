@@ -1,0 +1,131 @@
+"""Settings resolved: the value a parameter takes for each tensor, and how many each rule took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sdmerge.errors import PlanError
+from sdmerge.params import Scalar
+from sdmerge.plan.anatomy import Anatomy
+from sdmerge.plan.filters import Filter, compile_filter
+from sdmerge.recipe import Gradient, Mbw, Preset, Rule, Search, Setting
+from sdmerge.recipe.presets import PRESETS
+
+_SD1_ROW = ("BASE", *(f"IN{i:02}" for i in range(12)), "M00", *(f"OUT{i:02}" for i in range(12)))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One rule and the number of tensors it took."""
+
+    name: str
+    filter: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A parameter's value per key. Keys that no rule took are absent."""
+
+    values: Mapping[str, Scalar]
+    taken: tuple[Taken, ...]
+
+
+def resolve(name: str, setting: Setting, model: Anatomy) -> Resolved:
+    """`setting` for every key of `model`; a filter that takes none is a PlanError."""
+    values: dict[str, Scalar] = {}
+    taken: list[Taken] = []
+    for rule in setting:
+        chosen = (
+            compile_filter(rule.filter, model, rule.where)
+            if rule.filter
+            else Filter(lambda key: True)
+        )
+        curve = _curve(rule, chosen, model)
+        matching = [key for key in model.keys if chosen.test(key)]
+        left = [key for key in matching if key not in values]
+        _refuse_idle(rule, matching, left, model)
+        found = {key: value for key in left if (value := curve(key)) is not None}
+        values.update(found)
+        taken.append(Taken(name, rule.filter or "*", len(found)))
+    return Resolved(values, tuple(taken))
+
+
+def _refuse_idle(rule: Rule, matching: list[str], left: list[str], model: Anatomy) -> None:
+    if rule.filter is None or left:
+        return
+    if matching:
+        what = f"the filter '{rule.filter}' is shadowed: rules above take all its {len(matching)} tensors"
+        raise PlanError(what, where=rule.where, hint="Move it above them, or remove it.")
+    words = ", ".join([*model.components, *model.blocks[:1], "…", *model.blocks[-1:]])
+    hint = f"It may be a component or block ({words}), a class such as attn, or a part of a key such as '{model.keys[0]}'."
+    raise PlanError(f"the filter '{rule.filter}' takes no tensor", where=rule.where, hint=hint)
+
+
+Curve = Callable[[str], Scalar | None]
+
+
+def _curve(rule: Rule, chosen: Filter, model: Anatomy) -> Curve:
+    match rule.value:
+        case Gradient(points):
+            return _gradient(points, _place(rule, chosen, model, len(points)))
+        case Mbw(numbers):
+            return _row(rule, numbers, model)
+        case Preset(name):
+            shape = PRESETS[name]
+            return lambda key: shape.base if (x := model.depth(key)) is None else shape.curve(x)
+        case Search():
+            init = rule.value.init
+            return lambda key: init
+        case _:
+            value = rule.value
+            return lambda key: value
+
+
+def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[str], float]:
+    """Where each key lies, 0 to 1, on the stretch that a gradient runs over."""
+    if chosen.span is not None:
+        low, high = chosen.span
+        width = max(1, high - low)
+        return lambda key: (model.blocks.index(model.block_of[key]) - low) / width
+    if chosen.component is not None:
+        own = model.own_depths(chosen.component)
+        if not own:
+            what = f"{chosen.component} has no depth that a gradient could follow"
+            raise PlanError(what, where=rule.where, hint="Write one number.")
+        return lambda key: own[key]
+    if model.labelled and count in (len(model.blocks), len(model.blocks) + 1):
+        what = f"a list of {count} numbers could be a gradient or one number per block"
+        hint = "For one number per block write {mbw: …}; a gradient of this length needs one point more or less."
+        raise PlanError(what, where=rule.where, hint=hint)
+    return lambda key: model.depth(key) or 0.0
+
+
+def _gradient(points: tuple[float, ...], place: Callable[[str], float]) -> Curve:
+    def value(key: str) -> float:
+        position = place(key) * (len(points) - 1)
+        left = min(int(position), len(points) - 2)
+        share = position - left
+        return points[left] * (1 - share) + points[left + 1] * share
+
+    return value
+
+
+def _row(rule: Rule, numbers: tuple[float, ...], model: Anatomy) -> Curve:
+    """One number per block. BASE, where the row has it, also serves what lies in no block."""
+    labels = _labels(rule, len(numbers), model)
+    by_block = dict(zip(labels, numbers, strict=True))
+    rest = by_block.get("BASE")
+    return lambda key: by_block.get(model.block_of[key], rest)
+
+
+def _labels(rule: Rule, count: int, model: Anatomy) -> tuple[str, ...]:
+    for labels in (("BASE", *model.blocks), model.blocks):
+        if count == len(labels):
+            return labels
+    # SDXL rows are often written with SD1's 26 numbers; the blocks it lacks are passed over
+    if count == len(_SD1_ROW) and set(model.blocks) <= set(_SD1_ROW):
+        return _SD1_ROW
+    wanted = f"{len(model.blocks) + 1} (BASE, {model.blocks[0]} … {model.blocks[-1]}) or {len(model.blocks)}"
+    raise PlanError(f"mbw has {count} numbers; this family takes {wanted}", where=rule.where)

@@ -1,0 +1,263 @@
+"""One stage planned: for every tensor of its result a node, or a reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sdmerge.errors import PlanError, nearest
+from sdmerge.manifest import MethodSpec, manifest
+from sdmerge.plan.anatomy import Anatomy, anatomy
+from sdmerge.plan.inputs import Inputs, Member
+from sdmerge.plan.match import check_members
+from sdmerge.plan.report import ComponentReport
+from sdmerge.plan.settings import Taken
+from sdmerge.plan.tasks import Combine, Node
+from sdmerge.plan.values import Valuer, differing_defaults
+from sdmerge.recipe import ComponentRule, ModelRef, Setting, Stage
+from sdmerge.tensors.spec import TensorSpec
+
+_NO_SETTINGS: Mapping[str, Setting] = {}
+
+
+@dataclass
+class StagePlan:
+    """What planning a stage found; `member` is the stage as a model of later ones."""
+
+    member: Member
+    components: list[ComponentReport] = field(default_factory=list[ComponentReport])
+    taken: list[Taken] = field(default_factory=list[Taken])
+    notes: list[str] = field(default_factory=list[str])
+    assets: dict[str, Member] = field(default_factory=dict[str, Member])
+    """What a pipeline needs beside weights, where the recipe says whose: tokenizer → member."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A model in its part as input: what the recipe sets for it goes along."""
+
+    member: Member
+    settings: Mapping[str, Setting]
+
+
+class StagePlanner:
+    """Plans one stage; `stages` are the earlier ones by name."""
+
+    def __init__(
+        self, stage: Stage, inputs: Inputs, stages: Mapping[str, Member], seed: int
+    ) -> None:
+        self._stage = stage
+        self._inputs = inputs
+        self._stages = stages
+        self._seed = seed
+        self._spec = manifest()[stage.method]
+        self._base = self._open_base()
+        self._parts = self._open_parts()
+        self._first = self._base or self._parts[0].member
+        self._model = self._anatomy()
+        self._notes: list[str] = []
+
+    def plan(self) -> StagePlan:
+        """Check the models against each other, then plan component by component."""
+        check_members(self._first, [part.member for part in self._parts], self._notes)
+        self._check_layers()
+        rules, assets = self._rules()
+        valuer = Valuer(self._stage, self._model, [part.settings for part in self._parts])
+        for name, rule in rules.items():
+            valuer.add_rule(name, rule, self._model)
+        specs: dict[str, TensorSpec] = {}
+        nodes: dict[str, Node] = {}
+        reports: list[ComponentReport] = []
+        for name in self._component_names(rules):
+            holder, part = self._plan_component(name, rules.get(name), valuer)
+            nodes.update(part)
+            specs.update({key: holder.specs[key] for key in part})
+            if part:
+                merged = sum(isinstance(node, Combine) for node in part.values())
+                reports.append(
+                    ComponentReport(name or "extra", len(part), merged, self._how(rules.get(name)))
+                )
+        settings = [self._stage.parameters, *(part.settings for part in self._parts)]
+        notes = [*self._notes, *differing_defaults(self._spec, settings)]
+        member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
+        return StagePlan(member, reports, valuer.taken, notes, assets)
+
+    def _open_base(self) -> Member | None:
+        if self._stage.base is None:
+            if self._spec.space == "delta":
+                hint = "Name the model that the others were trained from: base_model: PATH."
+                raise PlanError(
+                    f"{self._spec.name} needs a base_model", where=self._stage.where, hint=hint
+                )
+            return None
+        base = self._open("base", self._stage.base, None, self._stage.where)
+        if base.space == "delta":
+            raise PlanError(
+                "base_model is a LoRA", where=self._stage.where, hint="Name a checkpoint."
+            )
+        return base
+
+    def _open(self, name: str, path: str, base: Member | None, where: str) -> Member:
+        if path in self._stages:
+            known = self._stages[path]
+            return Member(name, known.family, known.specs, known.nodes, known.space)
+        return self._inputs.member(name, self._inputs.open(path, where), base, where)
+
+    def _open_parts(self) -> list[_Part]:
+        """The inputs of the method. The base among the models is the base, not an input."""
+        parts: list[_Part] = []
+        from_base = self._spec.ordered or self._spec.space == "delta"
+        for ref in self._stage.models:
+            member = self._open(ref.name, ref.path, self._base, ref.where)
+            if not (from_base and self._base is not None and member.nodes == self._base.nodes):
+                parts.append(_Part(member, ref.parameters))
+        if self._spec.ordered and self._base is not None:
+            parts.insert(0, _Part(self._base, _NO_SETTINGS))
+        self._check_count(parts)
+        return parts
+
+    def _check_count(self, parts: Sequence[_Part]) -> None:
+        fewest, most = self._spec.models
+        if fewest <= len(parts) <= (most or len(parts)):
+            return
+        wanted = f"{fewest} models" if most == fewest else f"{fewest} model or more beside the base"
+        names = ", ".join(part.member.name for part in parts) or "none"
+        what = f"{self._spec.name} takes {wanted}; the recipe has {len(parts)} ({names})"
+        raise PlanError(what, where=self._stage.where)
+
+    def _anatomy(self) -> Anatomy:
+        family = self._first.family
+        names = [component.name for component in family.components]
+        return anatomy(self._first.specs, names, family.blocks, family.block, labelled=bool(names))
+
+    def _check_layers(self) -> None:
+        count = len(self._model.blocks)
+        for model, _, high in self._stage.layer_ranges:
+            if high != count:
+                what = f"layer_range [0, {high}] of '{model}' is not the full range: it has {count} layers"
+                raise PlanError(
+                    what, where=self._stage.where, hint="Layers are not re-ordered here."
+                )
+
+    def _component_names(self, rules: Mapping[str, ComponentRule]) -> list[str]:
+        """The first model's components, those that a rule takes from elsewhere, and the extras."""
+        order = [component.name for component in self._first.family.components]
+        return [name for name in order if name in self._first.components or name in rules] + [""]
+
+    def _rules(self) -> tuple[dict[str, ComponentRule], dict[str, Member]]:
+        """Rules for components with weights, and for what else a pipeline has (tokenizers, …)."""
+        family = self._first.family
+        weights = [component.name for component in family.components]
+        slots = [component.tokenizer for component in family.components if component.tokenizer] + [
+            "scheduler"
+        ]
+        rules: dict[str, ComponentRule] = {}
+        assets: dict[str, Member] = {}
+        for name, rule in self._stage.components.items():
+            if name in weights:
+                rules[name] = rule
+            elif name in slots and rule.take is not None:
+                assets[name] = self._named(rule.take, rule.where)
+            else:
+                words = [*weights, *slots]
+                hint = f"{nearest(name, words)} It has: {', '.join(words)}.".strip()
+                raise PlanError(
+                    f"{family.title} has no component '{name}' to merge",
+                    where=rule.where,
+                    hint=hint,
+                )
+        # averaged VAEs darken pictures: taken whole, unless the recipe says otherwise
+        if "vae" in self._first.components and "vae" not in rules:
+            rules["vae"] = ComponentRule(take="base", where=self._stage.where)
+        return rules, assets
+
+    def _named(self, word: str, where: str) -> Member:
+        """The member that `take: word` means: the base (else the first model), an alias, else a path."""
+        if word == "base":
+            return self._first
+        for part in self._parts:
+            if part.member.name == word:
+                return part.member
+        return self._open(word, word, self._base, where)
+
+    def _how(self, rule: ComponentRule | None) -> str:
+        if rule is not None and rule.take is not None:
+            return f"taken from {self._named(rule.take, rule.where).name}"
+        return (rule.method if rule else None) or self._spec.name
+
+    def _plan_component(
+        self, name: str, rule: ComponentRule | None, valuer: Valuer
+    ) -> tuple[Member, dict[str, Node]]:
+        """Whose tensors they are like, and the node of each."""
+        holder = self._first
+        if rule is not None and rule.take is not None:
+            holder = self._named(rule.take, rule.where)
+            self._check_taken(holder, name, rule)
+            return holder, {key: holder.nodes[key] for key in self._keys(holder, name)}
+        spec = manifest()[rule.method] if rule and rule.method else self._spec
+        parts = self._having(name)
+        return holder, {
+            key: self._node(key, spec, parts, rule, valuer) for key in self._keys(holder, name)
+        }
+
+    def _keys(self, holder: Member, component: str) -> list[str]:
+        return [key for key in holder.specs if self._model.component_of(key) == component]
+
+    def _check_taken(self, holder: Member, name: str, rule: ComponentRule) -> None:
+        if holder.family.name != self._first.family.name:
+            what = f"'{holder.name}' is {holder.family.title}, the recipe's models are {self._first.family.title}"
+            raise PlanError(what, where=rule.where)
+        if holder.space == "delta" or not self._keys(holder, name):
+            raise PlanError(f"'{holder.name}' has no {name} to take", where=rule.where)
+
+    def _having(self, component: str) -> list[_Part]:
+        """The inputs that have the component. One without it plays no part there, and a note says so."""
+        having: list[_Part] = []
+        for part in self._parts:
+            if not component or part.member.space == "delta" or component in part.member.components:
+                having.append(part)
+            else:
+                self._notes.append(f"{part.member.name} has no {component}: it plays no part there")
+        return having
+
+    def _node(
+        self,
+        key: str,
+        spec: MethodSpec,
+        parts: list[_Part],
+        rule: ComponentRule | None,
+        valuer: Valuer,
+    ) -> Node:
+        own = self._first.nodes[key]
+        incomplete = any(
+            part.member.space == "weight" and key not in part.member.specs for part in parts
+        )
+        # a difference of nothing is nothing, whatever the delta method does with it
+        unchanged = spec.space == "delta" and all(
+            part.member.nodes.get(key, own) == own for part in parts
+        )
+        if (
+            not self._first.specs[key].is_float
+            or incomplete
+            or unchanged
+            or len(parts) < spec.models[0]
+        ):
+            return own
+        if not spec.ordered:
+            # by alias, so that the order in the recipe does not change the bytes
+            parts = sorted(parts, key=lambda part: part.member.name)
+        if spec.space == "delta" and self._base is None:
+            raise PlanError(
+                f"{spec.name} needs a base_model", where=rule.where if rule else self._stage.where
+            )
+        needs_base = spec.space == "delta" or any(part.member.space == "delta" for part in parts)
+        return Combine(
+            method=spec.name,
+            version=spec.version,
+            space=spec.space,
+            inputs=tuple(part.member.nodes.get(key) for part in parts),
+            names=tuple(part.member.name for part in parts),
+            base=own if needs_base else None,
+            values=valuer.values(key, spec, [part.settings for part in parts], rule),
+            seed=self._seed if spec.random else None,
+        )

@@ -1,0 +1,84 @@
+"""Parameter values per tensor: a component's rule, then the model's own, then the recipe's, then defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sdmerge.manifest import MethodSpec
+from sdmerge.params import Param, Scalar
+from sdmerge.plan.anatomy import Anatomy
+from sdmerge.plan.settings import Resolved, Taken, resolve
+from sdmerge.plan.tasks import Values
+from sdmerge.recipe import ComponentRule, Setting, Stage
+
+
+class Valuer:
+    """The values of a stage's parameters. Each setting is resolved once, for all tensors."""
+
+    def __init__(
+        self, stage: Stage, model: Anatomy, settings: Sequence[Mapping[str, Setting]]
+    ) -> None:
+        self._stage = stage
+        self._resolved: dict[int, Resolved] = {}
+        self.taken: list[Taken] = []
+        for owner, parameters in (("", stage.parameters), *_owners(stage, settings)):
+            for name, setting in parameters.items():
+                self._add(f"{owner}{name}", setting, model)
+
+    def _add(self, name: str, setting: Setting, model: Anatomy) -> None:
+        resolved = resolve(name, setting, model)
+        self._resolved[id(setting)] = resolved
+        self.taken.extend(resolved.taken)
+
+    def add_rule(self, component: str, rule: ComponentRule, model: Anatomy) -> None:
+        """Resolve the parameters of a component's own rule as well."""
+        for name, setting in rule.parameters.items():
+            self._add(f"components.{component}.{name}", setting, model)
+
+    def values(
+        self,
+        key: str,
+        spec: MethodSpec,
+        models: Sequence[Mapping[str, Setting]],
+        rule: ComponentRule | None,
+    ) -> Values:
+        """The values of all of the method's parameters for the tensor `key`."""
+        return tuple((param.name, self._value(key, param, models, rule)) for param in spec.params)
+
+    def _value(
+        self,
+        key: str,
+        param: Param,
+        models: Sequence[Mapping[str, Setting]],
+        rule: ComponentRule | None,
+    ) -> Scalar | tuple[float, ...]:
+        own = rule.parameters.get(param.name) if rule else None
+        shared = self._stage.parameters.get(param.name)
+        if not param.per_model:
+            return self._first(key, param, (own, shared))
+        found = [self._first(key, param, (own, model.get(param.name), shared)) for model in models]
+        return tuple(float(value) for value in found)
+
+    def _first(self, key: str, param: Param, settings: Sequence[Setting | None]) -> Scalar:
+        for setting in settings:
+            if setting is not None and key in (values := self._resolved[id(setting)].values):
+                value = values[key]
+                return round(value) if param.kind == "int" and isinstance(value, float) else value
+        return param.default
+
+
+def _owners(
+    stage: Stage, settings: Sequence[Mapping[str, Setting]]
+) -> list[tuple[str, Mapping[str, Setting]]]:
+    names = {id(ref.parameters): f"{ref.name}." for ref in stage.models}
+    return [(names.get(id(parameters), ""), parameters) for parameters in settings]
+
+
+def differing_defaults(spec: MethodSpec, settings: Sequence[Mapping[str, Setting]]) -> list[str]:
+    """A note for each parameter left to a default that mergekit has otherwise."""
+    given = {name for parameters in settings for name in parameters}
+    return [
+        f"{spec.name}.{param.name} is {param.default} by default; mergekit's default is {param.mergekit}"
+        for param in spec.params
+        if param.mergekit is not None and param.name not in given
+    ]

@@ -1,0 +1,90 @@
+"""`sdmerge methods` and `sdmerge families`: what there is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from sdmerge.cli.main import Session, output_options
+from sdmerge.manifest import MethodSpec, manifest
+from sdmerge.params import Param
+
+
+@click.command("methods")
+@click.argument("name", required=False)
+@output_options
+@click.pass_obj
+def methods_command(session: Session, name: str | None) -> None:
+    """List the merge methods, or explain NAME: formula, paper, parameters."""
+    specs = manifest()
+    if name is None:
+        rows = [(spec.name, spec.title, spec.summary) for spec in specs.values()]
+        session.output.table("", ("method", "title", "what it does"), rows)
+        data = {"methods": [dataclasses.asdict(spec) for spec in specs.values()]}
+        session.output.result(data, quiet="\n".join(specs))
+        return
+    spec = specs[name]
+    session.output.result(dataclasses.asdict(spec), explain_method(spec), quiet=spec.summary)
+
+
+def explain_method(spec: MethodSpec) -> str:
+    """A method for people."""
+    kind = "weights" if spec.space == "weight" else "differences from base_model"
+    fewest, most = spec.models
+    count = f"{fewest}" if most == fewest else f"{fewest} or more"
+    lines = [f"{spec.title} ({spec.name})", spec.summary, ""]
+    lines += [spec.details, ""] if spec.details else []
+    lines += [f"Merges {kind} of {count} models. {spec.paper}", "", "Parameters"]
+    return "\n".join([*lines, *(_explain(param) for param in spec.params)])
+
+
+def _explain(param: Param) -> str:
+    if param.choices:
+        values = " | ".join(param.choices)
+    elif param.range is not None:
+        low, high = param.range.allowed
+        usual = f", usually {param.range.low:g}..{param.range.high:g}" if param.range.limits else ""
+        values = f"{low:g}..{high:g}{usual}"
+    else:
+        values = "true | false"
+    each = ", one per model" if param.per_model else ""
+    other = f"; mergekit's default is {param.mergekit}" if param.mergekit is not None else ""
+    return f"  {param.name} = {param.default}  ({values}{each}{other})\n      {param.doc}"
+
+
+@click.command("families")
+@click.argument("name", required=False)
+@output_options
+@click.pass_obj
+def families_command(session: Session, name: str | None) -> None:
+    """List the model families, or explain NAME: components, blocks, variants."""
+    from sdmerge.families import FAMILIES
+
+    if name is None:
+        rows = [(family.name, family.title, ", ".join(family.by_name)) for family in FAMILIES]
+        session.output.table("", ("family", "title", "components"), rows)
+        data = {"families": [_family_data(family) for family in FAMILIES]}
+        session.output.result(data, quiet="\n".join(family.name for family in FAMILIES))
+        return
+    data = _family_data(FAMILIES.get(name))
+    text = "\n".join(
+        f"{key}: {', '.join(value) if isinstance(value, list) else value}"
+        for key, value in data.items()
+    )
+    session.output.result(data, text, quiet=name)
+
+
+def _family_data(family: Any) -> dict[str, Any]:
+    return {
+        "name": family.name,
+        "title": family.title,
+        "pipeline": family.pipeline,
+        "components": list(family.by_name),
+        "blocks": list(family.blocks),
+        "variants": [variant.name for variant in family.variants],
+        "layouts": sorted(
+            {layout for component in family.components for layout in component.layouts}
+        ),
+    }

@@ -1,0 +1,40 @@
+"""`sdmerge convert`: the same model in another layout or dtype."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from sdmerge.cli.main import Session, output_options
+from sdmerge.cli.merge import target_options, write
+from sdmerge.cli.recipes import plan_of
+from sdmerge.recipe import recipe_from_data
+
+
+@click.command("convert")
+@click.argument("model")
+@target_options
+@click.option("--dtype", help="What is stored: float16, bfloat16, float32, …")
+@click.option("--vae", metavar="MODEL", help="Take the VAE from this model instead.")
+@click.option("--prune", is_flag=True, help="Leave out tensors that no pipeline uses.")
+@click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
+@output_options
+@click.pass_obj
+def convert_command(session: Session, model: str, target: str, **options: Any) -> None:
+    """Store MODEL as a single file, or as a diffusers folder."""
+    data: dict[str, Any] = {"merge_method": "linear", "models": [{"model": model}]}
+    if options["vae"]:
+        data["components"] = {"vae": {"take": options["vae"]}}
+    if options["dtype"]:
+        data["dtype"] = options["dtype"]
+    if options["layout"]:
+        data["output"] = {"layout": options["layout"]}
+    planned = plan_of(
+        session, recipe_from_data(data, "command line"), allow_pickle=options["allow_pickle"]
+    )
+    if options["prune"]:
+        kept = tuple(task for task in planned.tasks if not task.key.startswith("extra."))
+        planned = replace(planned, tasks=kept)
+    write(session, planned, target, options)

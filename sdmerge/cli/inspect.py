@@ -1,0 +1,83 @@
+"""`sdmerge inspect`: what model files are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdmerge.cli.main import Session, output_options
+
+
+@click.command("inspect")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
+@output_options
+@click.pass_obj
+def inspect_command(session: Session, files: tuple[Path, ...], *, allow_pickle: bool) -> None:
+    """Say what FILES are: family, layout, components, dtypes, what is missing."""
+    found = [_inspect(path, allow_pickle=allow_pickle) for path in files]
+    session.output.result({"files": found}, "\n\n".join(map(_text, found)),
+                          quiet="\n".join(str(one["family"]) for one in found))  # fmt: skip
+
+
+def _inspect(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
+    from sdmerge.adapters import LoraFile, open_model
+
+    opened = open_model(path, allow_pickle=allow_pickle)
+    if isinstance(opened, LoraFile):
+        return {
+            "path": str(path),
+            "kind": "lora",
+            "family": None,
+            "dialect": opened.dialect,
+            "kinds": dict(opened.kinds),
+            "ranks": {str(rank): count for rank, count in opened.ranks.items()},
+            "components": dict(opened.components),
+            "metadata": dict(opened.metadata),
+        }
+    components = Counter(key.split(".", 1)[0] for key in opened.specs)
+    return {
+        "path": str(path),
+        "kind": "checkpoint",
+        "family": opened.family.name,
+        "title": opened.family.title,
+        "variant": opened.variant,
+        "layout": opened.layout,
+        "tensors": len(opened.specs),
+        "parameters": sum(spec.numel for spec in opened.specs.values()),
+        "bytes": sum(spec.nbytes for spec in opened.specs.values()),
+        "components": dict(components) if opened.family.components else {},
+        "dtypes": dict(Counter(spec.dtype for spec in opened.specs.values())),
+        "missing": list(opened.missing),
+        "left_out": list(opened.left_out),
+        "metadata": {key: value for key, value in opened.metadata.items() if len(value) < 2000},
+    }
+
+
+def _text(one: dict[str, Any]) -> str:
+    from sdmerge.tensors.space import readable
+
+    if one["kind"] == "lora":
+        kinds = ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items())
+        ranks = ", ".join(f"{rank} ({count})" for rank, count in one["ranks"].items())
+        parts = ", ".join(
+            f"{name or 'main model'} ({count})" for name, count in one["components"].items()
+        )
+        return f"{one['path']}\n  LoRA in {one['dialect']} names: {kinds}\n  ranks {ranks}\n  changes {parts}"
+    kind = f"{one['title']} {one['variant']}".rstrip()
+    lines = [one["path"], f"  {kind}, {one['layout']}",
+             f"  {one['tensors']:,} tensors, {one['parameters'] / 1e6:,.1f} M parameters, {readable(one['bytes'])}"]  # fmt: skip
+    for word in ("components", "dtypes"):
+        if one[word]:
+            lines.append(
+                f"  {word}: " + ", ".join(f"{name} ({count})" for name, count in one[word].items())
+            )
+    for word in ("missing", "left_out"):
+        if one[word]:
+            lines.append(
+                f"  {word.replace('_', ' ')}: {len(one[word])} ({', '.join(one[word][:3])}, …)"
+            )
+    return "\n".join(lines)

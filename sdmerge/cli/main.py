@@ -1,0 +1,172 @@
+"""The `sdmerge` command: its options, its exit codes, and commands that load when they are called."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+import traceback
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdmerge.cli.output import Mode, Output
+from sdmerge.errors import SdmergeError, nearest
+from sdmerge.workspace import Workspace, find_workspace
+
+COMMANDS = {
+    "inspect": ("inspect", "Say what model files are."),
+    "methods": ("catalogue", "List the merge methods, or explain one."),
+    "families": ("catalogue", "List the model families, or explain one."),
+    "plan": ("plan", "Say what a recipe would do, without reading a tensor."),
+    "merge": ("merge", "Merge models by a recipe, or ad hoc."),
+    "show": ("results", "Print the recipe a result was made by."),
+    "verify": ("results", "Merge again in memory and name every tensor that differs."),
+    "convert": ("convert", "Store a model in another layout or dtype."),
+    "sample": ("sample", "Draw pictures with models or recipes, side by side."),
+}
+
+
+@dataclass
+class Session:
+    """What the global options say; every command receives it."""
+
+    output: Output = field(default_factory=Output)
+    workspace: Workspace = field(default_factory=find_workspace)
+    device: str = "cpu"
+    debug: bool = False
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they run, so that --help needs no torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"sdmerge.cli.{COMMANDS[cmd_name][0]}")
+        return getattr(module, f"{cmd_name}_command")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = nearest(args[0], COMMANDS) or f"One of: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"there is no command '{args[0]}'. {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _mode(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        mode: Mode = "json" if param.name == "json" else "quiet"
+        ctx.ensure_object(Session).output = Output(mode)
+
+
+def _debug(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        ctx.ensure_object(Session).debug = True
+
+
+def output_options(command: Any) -> Any:
+    """`--json`, `-q` and `--debug`, which may stand before or after the command's name."""
+    for option in (
+        click.option("--json", is_flag=True, expose_value=False, callback=_mode, is_eager=True,
+                     help="Print the result as JSON."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_mode,
+                     is_eager=True, help="Print only what a script needs."),
+        click.option("--debug", is_flag=True, expose_value=False, callback=_debug, is_eager=True,
+                     help="Print the traceback of an error."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sdmerge")
+@click.option("--workspace", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for models, recipes and caches.")  # fmt: skip
+@click.option("--models", multiple=True, type=click.Path(path_type=Path, file_okay=False),
+              help="Another folder to look for models in; may be repeated.")  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="Where pictures are drawn.")
+@click.option("--plugin", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
+              help="A Python file with methods of your own; may be repeated.")  # fmt: skip
+@output_options
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    workspace: Path | None,
+    models: tuple[Path, ...],
+    device: str,
+    plugin: tuple[Path, ...],
+) -> None:
+    """Merge diffusion models: checkpoints and LoRAs, every published method."""
+    session = ctx.ensure_object(Session)
+    session.workspace = find_workspace(workspace, models)
+    session.device = device
+    if plugin or entry_points(group="sdmerge.methods"):
+        from sdmerge.plugins import load_installed, load_plugin
+
+        load_installed()
+        for path in plugin:
+            load_plugin(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The exit code: 0 done, 1 our bug, 2 your input, 3 could not, 130 cancelled."""
+    session = Session()
+    try:
+        code = cli.main(args=arguments, prog_name="sdmerge", standalone_mode=False, obj=session)
+    except click.ClickException as error:
+        session.output.error(error.format_message())
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        session.output.error("stopped; nothing was written")
+        return 130
+    except SdmergeError as error:
+        _trace(session)
+        session.output.error(str(error))
+        return error.exit_code
+    except (MemoryError, OSError) as error:
+        return _machine_error(session, error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence
+        _trace(session)
+        kind = type(error).__name__
+        session.output.error(
+            f"this is a bug of ours: {kind}: {error}\n  Please report it with --debug."
+        )
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _machine_error(session: Session, error: MemoryError | OSError) -> int:
+    _trace(session)
+    if isinstance(error, MemoryError):
+        session.output.error(
+            "there is not enough memory\n  Close other programs, or merge with fewer --threads."
+        )
+    elif error.errno == errno.ENOSPC:
+        session.output.error(
+            f"the disk is full: {error.filename}\n  Free some space, or write elsewhere."
+        )
+    else:
+        session.output.error(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    return 3
+
+
+def _trace(session: Session) -> None:
+    if session.debug:
+        traceback.print_exc()

@@ -1,0 +1,86 @@
+"""`sdmerge merge`: a recipe or a few models become a file or a folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdmerge.cli.main import Session, output_options
+from sdmerge.cli.plan import print_report, report_data
+from sdmerge.cli.recipes import plan_of, read_recipe, recipe_options
+from sdmerge.errors import InputError
+
+
+def target_options(command: Any) -> Any:
+    """The options that say where and how a result is written."""
+    for option in (
+        click.option("-o", "--output", "target", required=True, help="NAME.safetensors, or a folder."),
+        click.option("--layout", type=click.Choice(["diffusers", "single-file"]),
+                     help="How it is stored; by default as -o ends."),
+        click.option("--force", is_flag=True, help="Replace what is there."),
+        click.option("--max-shard-size", default="10GB", show_default=True,
+                     help="Largest file in a folder."),
+        click.option("--threads", type=click.IntRange(1), help="Tensors at work at once."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command("merge")
+@click.argument("recipe", nargs=-1, required=True)
+@target_options
+@recipe_options
+@output_options
+@click.pass_obj
+def merge_command(session: Session, recipe: tuple[str, ...], target: str, **options: Any) -> None:
+    """Merge by RECIPE (a .yaml file), or ad hoc: MODEL MODEL… --method NAME.
+
+    \b
+    sdmerge merge recipes/first.yaml -o out/first.safetensors
+    sdmerge merge a.safetensors b.safetensors --method slerp --t 0.3 -o out/ab/
+    """
+    read = read_recipe(recipe, options)
+    if options["layout"]:
+        read = replace(read, output=replace(read.output, layout=options["layout"]))
+    planned = plan_of(session, read, allow_pickle=options["allow_pickle"])
+    write(session, planned, target, options)
+
+
+def write(session: Session, planned: Any, target: str, options: dict[str, Any]) -> None:
+    """Run `planned` into `target`, with progress, and print what came of it."""
+    from sdmerge.merge import run
+
+    layout = planned.recipe.output.layout
+    sink = open_sink(target, layout, force=options["force"], shard_size=options["max_shard_size"])
+    data = report_data(planned)
+    with session.output.progress("merging") as advance:
+        run(
+            planned,
+            sink,
+            threads=options["threads"],
+            progress=lambda done: advance(done.written, done.of_bytes),
+        )
+    written = {"path": str(sink.path), "tensor_hash": getattr(sink, "tensor_hash", None), **data}
+    print_report(session.output, data)
+    session.output.result(written, f"wrote {sink.path}", quiet=str(sink.path))
+
+
+def open_sink(target: str, layout: str | None, *, force: bool, shard_size: str) -> Any:
+    """The sink that `-o` means: a file by its ending, else a folder; a contradiction is an error."""
+    from sdmerge.sinks import FileSink, FolderSink
+
+    single = target.lower().endswith((".safetensors", ".sft"))
+    if layout is not None and (layout == "single-file") != single:
+        wanted = "NAME.safetensors" if layout == "single-file" else "a folder"
+        raise InputError(
+            f"layout {layout} writes {wanted}, not '{target}'", hint="Change -o or the layout."
+        )
+    if single:
+        return FileSink(Path(target), force=force)
+    if Path(target).suffix.lower() in (".ckpt", ".pt", ".pth", ".bin"):
+        hint = "Write NAME.safetensors, which every tool reads and nobody has to trust."
+        raise InputError("pickles are not written", where=target, hint=hint)
+    return FolderSink(Path(target), force=force, shard_size=shard_size)

@@ -1,0 +1,115 @@
+"""Output: data on stdout, talk on stderr, in the form that was asked for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+Mode = Literal["human", "json", "quiet"]
+Advance = Callable[[int, int], None]
+"""Takes the bytes done and the bytes in all."""
+
+_SECONDS_BETWEEN_LINES = 2.0
+
+
+@dataclass
+class Output:
+    """Prints results. JSON mode prints one object, quiet mode the bare essentials."""
+
+    mode: Mode = "human"
+
+    def __post_init__(self) -> None:
+        self._data = Console(soft_wrap=True, highlight=False)
+        self._talk = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    def result(self, data: Mapping[str, Any], text: str = "", *, quiet: str = "") -> None:
+        """The command's result: `data` as JSON, `text` for people, `quiet` for scripts."""
+        if self.mode == "json":
+            print(json.dumps(data, ensure_ascii=False, indent=1, default=str))  # noqa: T201
+        elif self.mode == "quiet":
+            if quiet:
+                print(quiet)  # noqa: T201
+        elif text:
+            self._data.print(text, markup=False)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table for people; the same data goes to JSON through `result`."""
+        if self.mode != "human":
+            return
+        table = Table(title=escape(title) if title else None, title_justify="left", box=None)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        self._data.print(table)
+
+    def text(self, text: str) -> None:
+        """Data that is text in itself, such as a recipe."""
+        if self.mode == "human":
+            self._data.print(text, markup=False)
+
+    def note(self, text: str) -> None:
+        """Talk: what a person should know, and a script need not."""
+        if self.mode != "quiet":
+            self._talk.print(text, markup=False)
+
+    def error(self, text: str) -> None:
+        """An error, for people and for whoever reads JSON."""
+        if self.mode == "json":
+            print(json.dumps({"error": text}, ensure_ascii=False))  # noqa: T201
+        self._talk.print(f"[red]error[/red] {escape(text)}")
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Advance]:
+        """Progress on stderr with rate and time left: a bar on a terminal, else a line at times."""
+        if self.mode == "quiet":
+            yield lambda done, total: None  # noqa: ARG005
+        elif self._talk.is_terminal:
+            with self._bar() as bar:
+                task = bar.add_task(what, total=None)
+                yield lambda done, total: bar.update(task, completed=done, total=total)
+        else:
+            yield self._lines(what)
+
+    def _bar(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=self._talk,
+        )
+
+    def _lines(self, what: str) -> Advance:
+        begin = last = time.monotonic()
+
+        def advance(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < _SECONDS_BETWEEN_LINES and done < total:
+                return
+            last = now
+            rate = done / max(now - begin, 1e-9)
+            left = (total - done) / rate if rate else 0.0
+            self.note(
+                f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.0f} MB/s, {left:.0f} s left"
+            )
+
+        return advance

@@ -1,0 +1,119 @@
+"""What `plan`, `merge` and `sample` share: a recipe from a file, or from models and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdmerge.cli.main import Session
+from sdmerge.errors import InputError, MethodError
+from sdmerge.manifest import manifest
+from sdmerge.params import Param
+from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def is_recipe(path: str) -> bool:
+    """Whether an argument is a recipe rather than a model."""
+    return path.lower().endswith(_SUFFIXES)
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that make or change a recipe; one flag per parameter of any method."""
+    for param in _all_params().values():
+        text = f"{param.doc} Several, with commas: one per model." if param.per_model else param.doc
+        command = click.option(
+            f"--{param.name}", f"param_{param.name}", metavar="VALUE", help=text
+        )(command)
+    for option in (
+        click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
+                     help="Change a value of the recipe: parameters.t=0.3; may be repeated."),
+        click.option("--seed", type=int, help="Seed of random masks."),
+        click.option("--dtype", help="What is stored: float16, bfloat16, float32, …"),
+        click.option("--base", help="base_model of an ad hoc merge."),
+        click.option("--method", help="merge_method of an ad hoc merge."),
+        click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _all_params() -> Mapping[str, Param]:
+    """Every parameter name of every method; the first declaration describes it."""
+    found: dict[str, Param] = {}
+    for spec in manifest().values():
+        for param in spec.params:
+            found.setdefault(param.name, param)
+    return dict(sorted(found.items(), reverse=True))
+
+
+def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:
+    """The recipe that arguments and options mean."""
+    settings = list(options["settings"])
+    flags = {
+        name[6:]: value for name, value in options.items() if name.startswith("param_") and value
+    }
+    if options["seed"] is not None:
+        settings.append(f"seed={options['seed']}")
+    if len(sources) == 1 and is_recipe(sources[0]):
+        refused = [
+            f"--{name}"
+            for name in ("method", "base", *flags)
+            if flags.get(name) or options.get(name)
+        ]
+        if refused:
+            hint = "Use --set, for example --set parameters.t=0.3."
+            raise InputError(
+                f"{', '.join(refused)} belong to an ad hoc merge, not to a recipe", hint=hint
+            )
+        recipe = load_recipe(Path(sources[0]), settings)
+    elif any(is_recipe(source) for source in sources):
+        raise InputError("give one recipe, or models, not both")
+    else:
+        recipe = recipe_from_data(_ad_hoc(sources, options, flags), "command line", None, settings)
+    if options["dtype"]:
+        recipe = replace(recipe, output=replace(recipe.output, dtype=options["dtype"]))
+    return recipe
+
+
+def _ad_hoc(
+    sources: Sequence[str], options: Mapping[str, Any], flags: Mapping[str, str]
+) -> dict[str, Any]:
+    """The recipe data of `A B --method ties --weight 0.7,0.3`."""
+    name = options["method"]
+    if not name:
+        hint = "For example --method linear, or name a recipe that ends with .yaml."
+        raise InputError("an ad hoc merge needs --method", hint=hint)
+    spec = manifest()[name]
+    models: list[dict[str, Any]] = [{"model": source} for source in sources]
+    shared: dict[str, Any] = {}
+    for flag, text in flags.items():
+        param = spec.param(flag)
+        values = [param.parse(part.strip()) for part in text.split(",")]
+        if len(values) == 1:
+            shared[flag] = values[0]
+            continue
+        if not param.per_model or len(values) != len(models):
+            wanted = f"one value or {len(models)}" if param.per_model else "one value"
+            raise MethodError(
+                f"--{flag} has {len(values)} values; it takes {wanted}", hint=param.doc
+            )
+        for model, value in zip(models, values, strict=True):
+            model.setdefault("parameters", {})[flag] = value
+    data: dict[str, Any] = {"merge_method": name, "models": models}
+    if options["base"]:
+        data["base_model"] = options["base"]
+    return {**data, "parameters": shared} if shared else data
+
+
+def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool) -> Any:
+    """The plan of `recipe` in this session's workspace."""
+    from sdmerge.plan import plan
+
+    place = session.workspace
+    return plan(recipe, roots=place.model_roots, allow_pickle=allow_pickle, cache=place.hashes)

@@ -1,0 +1,43 @@
+"""Plug-ins: files and packages that add methods of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from sdmerge.errors import FileError, MethodError
+from sdmerge.manifest import manifest
+from sdmerge.methods import METHODS
+
+GROUP = "sdmerge.methods"
+
+
+def load_plugin(path: Path) -> None:
+    """Run the Python file at `path`; the methods it registers are then like ours."""
+    spec = importlib.util.spec_from_file_location(f"sdmerge_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileError("is not a Python file", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except MethodError:
+        raise
+    except Exception as error:
+        raise FileError(
+            f"cannot be loaded: {type(error).__name__}: {error}", where=str(path)
+        ) from error
+    _announce()
+
+
+def load_installed() -> None:
+    """Import the methods that installed packages announce under `sdmerge.methods`."""
+    for entry in entry_points(group=GROUP):
+        entry.load()
+    _announce()
+
+
+def _announce() -> None:
+    """Tell the manifest about registered methods that it does not have."""
+    known = manifest()
+    known.add(*(method.spec for method in METHODS.values() if method.name not in known))

@@ -1,0 +1,92 @@
+"""verify: merge again in memory and compare, tensor by tensor, with what lies on the disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sdmerge.adapters import MappedSource, open_model
+from sdmerge.errors import InputError
+from sdmerge.merge import Progress, stream
+from sdmerge.plan import Plan, plan
+from sdmerge.sinks.provenance import Origin, read_origin
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What differs between a result and its recipe merged again."""
+
+    tensors: int
+    differing: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Tensors of the merge that the file lacks."""
+    surplus: tuple[str, ...]
+    """Tensors of the file that the merge does not make."""
+    changed_inputs: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether every tensor is, bit for bit, what the recipe gives."""
+        return not (self.differing or self.missing or self.surplus)
+
+
+def verify(
+    path: Path,
+    *,
+    roots: Sequence[Path] = (),
+    allow_pickle: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Verification:
+    """The comparison for the result at `path`; an InputError if it holds no recipe."""
+    origin = read_origin(path)
+    again = plan(origin.recipe, roots=roots, allow_pickle=allow_pickle)
+    stored = open_model(path)
+    if not isinstance(stored, MappedSource):
+        raise InputError("is not a checkpoint", where=str(path))
+    specs = {task.key: task.spec for task in again.tasks}
+    shared = [key for key in specs if key in stored.specs]
+    return Verification(
+        tensors=len(specs),
+        differing=_differing(again, stored, shared, progress, cancel),
+        missing=tuple(key for key in specs if key not in stored.specs),
+        surplus=tuple(key for key in stored.specs if key not in specs),
+        changed_inputs=_changed(again, origin),
+    )
+
+
+def _differing(
+    again: Plan,
+    stored: MappedSource,
+    shared: Sequence[str],
+    progress: Callable[[Progress], None] | None,
+    cancel: threading.Event | None,
+) -> tuple[str, ...]:
+    differing: list[str] = []
+    total = sum(task.spec.nbytes for task in again.tasks)
+    done = 0
+    for count, (task, tensor) in enumerate(stream(again, order=shared, cancel=cancel), 1):
+        held = stored.specs[task.key]
+        if held != task.spec or not torch.equal(
+            stored.read(task.key).view(torch.uint8), tensor.view(torch.uint8)
+        ):
+            differing.append(task.key)
+        done += task.spec.nbytes
+        if progress is not None:
+            progress(Progress(count, len(shared), done, total, task.key))
+    return tuple(differing)
+
+
+def _changed(again: Plan, origin: Origin) -> tuple[str, ...]:
+    """The input files whose hash is not the one recorded."""
+    recorded = {one["name"]: set(one["sha256"].values()) for one in origin.inputs}
+    return tuple(
+        f"{one.name} ({file.name})"
+        for one in again.inputs
+        for file in one.files
+        if again.sha256(file) not in recorded.get(one.name, set())
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor
 
@@ -13,45 +13,21 @@ from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.spec import TensorSpec, element_range
 from sdmerge.tensors.strict_json import load_object
 
+if TYPE_CHECKING:  # store.py opens the shards, and imports this file for it
+    from sdmerge.tensors.store import TensorStore
+
 _LARGEST_INDEX = 100_000_000
-
-
-class Shard(Protocol):
-    """What one shard offers; any store does."""
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The shard's files."""
-        ...
-
-    @property
-    def specs(self) -> Mapping[str, TensorSpec]:
-        """The shard's tensors."""
-        ...
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the shard says about itself."""
-        ...
-
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> Tensor:
-        """Elements of one tensor."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the shard."""
-        ...
 
 
 class ShardedStore:
     """The tensors of all shards that an index names."""
 
-    def __init__(self, path: Path, open_shard: Callable[[Path], Shard]) -> None:
+    def __init__(self, path: Path, open_shard: Callable[[Path], TensorStore]) -> None:
         self.path = path
         weight_map = _weight_map(path)
         names = tuple(dict.fromkeys(weight_map.values()))
         _check_present(path, names)
-        self._shards: dict[str, Shard] = {}
+        self._shards: dict[str, TensorStore] = {}
         try:
             for name in names:
                 self._shards[name] = open_shard(path.parent / name)
@@ -91,11 +67,16 @@ def _weight_map(path: Path) -> dict[str, str]:
         raise CorruptFile("the index has no weight_map", where=where)
     weight_map: dict[str, str] = {}
     for key, name in cast("dict[str, object]", table).items():
-        # A name with a path in it could reach any file on the disk.
-        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:\0"):
+        if not isinstance(name, str) or not _is_shard_name(name):
             raise CorruptFile(f"the index puts '{key}' in no valid file: {name!r:.60}", where=where)
         weight_map[key] = name
     return weight_map
+
+
+def _is_shard_name(name: str) -> bool:
+    # A name with a path in it could reach any file on the disk, an index itself without end.
+    plain = name not in ("", ".", "..") and not set(name) & set("/\\:\0")
+    return plain and not name.lower().endswith(".json")
 
 
 def _check_present(path: Path, names: Sequence[str]) -> None:
@@ -107,7 +88,7 @@ def _check_present(path: Path, names: Sequence[str]) -> None:
 
 
 def _holders(
-    path: Path, weight_map: Mapping[str, str], shards: Mapping[str, Shard]
+    path: Path, weight_map: Mapping[str, str], shards: Mapping[str, TensorStore]
 ) -> dict[str, str]:
     """Tensor name → shard name, for every tensor of every shard, in the shards' order.
 

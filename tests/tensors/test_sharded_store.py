@@ -69,6 +69,7 @@ def test_the_index_decides_where_two_shards_hold_one_name(tmp_path: Path) -> Non
         ({"a": "../1.safetensors"}, CorruptFile, "no valid file"),
         ({"a": "C:1.safetensors"}, CorruptFile, "no valid file"),
         ({"a": ".."}, CorruptFile, "no valid file"),
+        ({"a": INDEX}, CorruptFile, "no valid file"),
         ({"a": 3}, CorruptFile, "no valid file: 3"),
         ({}, CorruptFile, "no weight_map"),
         (["a"], CorruptFile, "no weight_map"),

@@ -1,0 +1,87 @@
+"""A sheet: pictures in rows and columns with their labels, as one image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from PIL.Image import Image as Picture
+
+_GAP = 4
+_INK = (32, 32, 32)
+_PAPER = (250, 250, 248)
+_SMALLEST = 128
+"""Pictures narrower than this are enlarged, by whole factors and without blur."""
+
+_CJK_FONTS = (
+    "NotoSansCJK-Regular.ttc", "NotoSansJP-Regular.otf", "NotoSansJP-Regular.ttf", "ipag.ttf",
+    "TakaoGothic.ttf", "Hiragino Sans GB.ttc", "YuGothM.ttc", "msgothic.ttc", "meiryo.ttc",
+)  # fmt: skip
+
+
+def sheet(
+    rows: Sequence[Sequence[Picture]], row_labels: Sequence[str], column_labels: Sequence[str]
+) -> Picture:
+    """The pictures with a label above each column and left of each row.
+
+    Labels in letters that no installed font has are left out: a row of boxes says nothing.
+    """
+    width, height = rows[0][0].size
+    factor = max(1, -(-_SMALLEST // width))
+    cell = (width * factor, height * factor)
+    font = _font(14)
+    margin = _GAP * 2 + max((round(font.getlength(label)) for label in row_labels), default=0)
+    head = _GAP * 2 + 18 if any(_readable(label) for label in column_labels) else _GAP
+    size = (margin + len(rows[0]) * (cell[0] + _GAP), head + len(rows) * (cell[1] + _GAP))
+    image = Image.new("RGB", size, _PAPER)
+    pen = ImageDraw.Draw(image)
+    for column, label in enumerate(column_labels):
+        if _readable(label):
+            place = (margin + column * (cell[0] + _GAP), _GAP)
+            pen.text(place, _cut(label, cell[0], font), fill=_INK, font=font)
+    for row, (label, pictures) in enumerate(zip(row_labels, rows, strict=True)):
+        top = head + row * (cell[1] + _GAP)
+        pen.text((_GAP, top + cell[1] // 2 - 9), label, fill=_INK, font=font)
+        for column, picture in enumerate(pictures):
+            large = picture.resize(cell, Image.Resampling.NEAREST) if factor > 1 else picture
+            image.paste(large, (margin + column * (cell[0] + _GAP), top))
+    return image
+
+
+def save(image: Picture, path: Path) -> None:
+    """Write the image; a cancelled write leaves no file of that name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    image.save(partial, format="PNG")
+    partial.replace(path)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    for name in _CJK_FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _readable(label: str) -> bool:
+    """Whether the font at hand has the label's letters."""
+    return label.isascii() or isinstance(_font(14), ImageFont.FreeTypeFont) and _has_japanese()
+
+
+def _has_japanese() -> bool:
+    for name in _CJK_FONTS:
+        try:
+            ImageFont.truetype(name, 14)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _cut(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    while len(label) > 1 and font.getlength(label) > width:
+        label = label[:-2] + "…"
+    return label

@@ -10,8 +10,9 @@ from typing import cast
 from sdmerge.errors import FamilyError, nearest
 from sdmerge.families.blocks import Blocks
 from sdmerge.families.frozen import load
-from sdmerge.families.sizes import Sizes, resolve
+from sdmerge.families.sizes import Sizes, evaluate, resolve
 from sdmerge.families.table import Part, Rule, Shape, Table
+from sdmerge.tensors.spec import TensorSpec
 
 Config = dict[str, object]
 SINGLE_FILE = "single-file"
@@ -142,6 +143,17 @@ class Family:
             hint = nearest(name, self.by_name) or f"It has: {', '.join(self.by_name)}."
             raise FamilyError(what, hint=hint)
         return self.by_name[name]
+
+    def specs(
+        self, component: str, sizes: Sizes | None = None, dtype: str = "F16"
+    ) -> dict[str, TensorSpec]:
+        """A component's canonical tensors, at full size but for what `sizes` says."""
+        own = self.component(component)
+        at = {**own.sizes, **own.depths, **(sizes or {})}
+        return {
+            f"{component}.{key}": TensorSpec(dtype, tuple(evaluate(n, at) for n in rule.shape))
+            for key, (rule, _) in self.tables[component, SINGLE_FILE].expand({}, at).items()
+        }
 
     def variant_of(self, channels: int) -> str:
         """The variant whose main component takes this many channels; "" for the family's own."""

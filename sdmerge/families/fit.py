@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ Specs = Mapping[str, TensorSpec]
 
 # Less than this share of a component's tensors is not that component with some missing but another
 # thing with names in common: a ControlNet has about half of a UNet's.
-PRESENT = 0.6
+PRESENT = 0.75
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,33 @@ class Fit:
         )
 
 
-def fits(family: Family, specs: Specs, groups: Mapping[str, Mapping[str, str]]) -> list[Fit]:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A file's keys under one prefix: by the first word after it, without the prefix, and whole."""
+
+    size: int
+    by_head: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(cls, prefix: str, keys: Iterable[str]) -> Group:
+        """The group of the keys that start with this prefix."""
+        by_head: dict[str, dict[str, str]] = {}
+        for key in keys:
+            if key.startswith(prefix):
+                name = key[len(prefix) :]
+                by_head.setdefault(name.partition(".")[0], {})[name] = key
+        return cls(sum(map(len, by_head.values())), by_head)
+
+    def known_to(self, table: Table) -> dict[str, str]:
+        """The keys that start as some of the table's names do; most tables know none."""
+        heads = [head for head in self.by_head if head in table.heads]
+        return {name: key for head in heads for name, key in self.by_head[head].items()}
+
+
+def fits(family: Family, specs: Specs, groups: Mapping[str, Group]) -> list[Fit]:
     """The components of a family that the keys hold, each once and no key in two of them.
 
-    `groups` are the file's keys by prefix: without it, and whole.
+    `groups` are the file's keys by prefix.
     """
     tried = (
         _fit(family.component(name), layout, table, groups[prefix], specs)
@@ -133,14 +156,13 @@ def fits(family: Family, specs: Specs, groups: Mapping[str, Mapping[str, str]]) 
     return sorted(chosen, key=lambda fit: order.index(fit.component.name))
 
 
-def _fit(
-    component: Component, layout: str, table: Table, group: Mapping[str, str], specs: Specs
-) -> Fit | None:
+def _fit(component: Component, layout: str, table: Table, group: Group, specs: Specs) -> Fit | None:
     """How the table fits a group, or None where too little of the component is there."""
-    found = {key: one for name, key in group.items() if (one := table.find(name)) is not None}
+    names = group.known_to(table)
+    found = {key: one for name, key in names.items() if (one := table.find(name)) is not None}
     if not found:
         return None
-    unused = frozenset(group[name] for name in table.unused & group.keys()) - found.keys()
-    stray = len(group) - len(found) - len(unused)
+    unused = frozenset(names[name] for name in table.unused & names.keys()) - found.keys()
+    stray = group.size - len(found) - len(unused)
     fit = Fit(component, layout, table, found, unused, stray, specs)
     return fit if fit.coverage >= PRESENT and fit.has_fixed_sizes() else None

@@ -10,7 +10,7 @@ from fractions import Fraction
 from importlib import resources
 from typing import Any
 
-from sdmerge.families.table import Part, Rule, Shape, Table
+from sdmerge.families.table import WHOLE, Part, Rule, Shape, Table
 
 Tables = Mapping[str, Table]
 _WHOLE = ["0", "1"]
@@ -74,4 +74,4 @@ def _read_part(part: Any) -> Part:
 
 
 def _share(edges: list[str]) -> tuple[Fraction, Fraction]:
-    return Fraction(edges[0]), Fraction(edges[1])
+    return WHOLE if edges == _WHOLE else (Fraction(edges[0]), Fraction(edges[1]))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sdmerge.families.family import Family
-from sdmerge.families.fit import Fit, Specs, fits
+from sdmerge.families.fit import Fit, Group, Specs, fits
 from sdmerge.families.keymap import KeyMap, identity, union
 from sdmerge.families.registry import FAMILIES, Families
 
@@ -15,7 +15,7 @@ EXTRA = "extra."
 
 # an index that every CLIP rebuilds, and a second set of weights that only training needs
 _DROPPED = re.compile(r"(.*\.)?position_ids|model_ema\..*")
-_HALF = 0.5
+_MOST = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def recognise(
     groups = _groups(families, kept)
     wished = prefer or _declared(families, metadata or {})
     answers = [_Answer(family, fits(family, kept, groups), len(kept)) for family in families]
-    possible = [answer for answer in answers if answer.explained >= _HALF]
+    possible = [answer for answer in answers if answer.explained >= _MOST]
     if not possible:
         return None
     order = list(families)
@@ -153,8 +153,8 @@ def _recognition(answers: list[_Answer], specs: Specs, dropped: tuple[str, ...])
     )
 
 
-def _groups(families: Families, specs: Specs) -> dict[str, dict[str, str]]:
-    """The file's keys by every prefix that some layout knows: without it, and whole."""
+def _groups(families: Families, specs: Specs) -> dict[str, Group]:
+    """The file's keys by every prefix that some layout knows."""
     prefixes = {
         prefix
         for family in families
@@ -162,10 +162,7 @@ def _groups(families: Families, specs: Specs) -> dict[str, dict[str, str]]:
         for layout in component.layouts.values()
         for prefix in layout.prefixes
     }
-    return {
-        prefix: {key[len(prefix) :]: key for key in specs if key.startswith(prefix)}
-        for prefix in prefixes
-    }
+    return {prefix: Group.of(prefix, specs) for prefix in prefixes}
 
 
 def _declared(families: Families, metadata: Mapping[str, str]) -> Family | None:

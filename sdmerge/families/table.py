@@ -18,7 +18,7 @@ from sdmerge.tensors.spec import TensorSpec
 
 Shape = tuple[Size, ...]
 INDEX = "{i}"
-_WHOLE = (Fraction(0), Fraction(1))
+WHOLE = (Fraction(0), Fraction(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Part:
     """A share of a file's tensor that makes a share of a canonical one; shares are of flat data."""
 
     source: str
-    source_share: tuple[Fraction, Fraction] = _WHOLE
-    target_share: tuple[Fraction, Fraction] = _WHOLE
+    source_share: tuple[Fraction, Fraction] = WHOLE
+    target_share: tuple[Fraction, Fraction] = WHOLE
     transpose: bool = False
 
 
@@ -55,7 +55,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Table:
-    """The rules by canonical pattern, the file's shapes by file pattern, and the stacks' depths."""
+    """The rules by canonical pattern, the file's shapes by file pattern, and the stacks' depths.
+
+    heads: the first words of the names it knows.
+    """
 
     rules: Mapping[str, Rule]
     files: Mapping[str, Shape]
@@ -64,7 +67,7 @@ class Table:
     aliases: tuple[tuple[str, str], ...] = ()
     _spellings: dict[str, str] = field(init=False, repr=False, compare=False)
     _stack: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    _heads: frozenset[str] = field(init=False, repr=False, compare=False)
+    heads: frozenset[str] = field(init=False, repr=False, compare=False)
     _by_source: dict[str, list[Rule]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,17 +79,15 @@ class Table:
         for rule in self.rules.values():
             for part in rule.parts:
                 by_source.setdefault(part.source, []).append(rule)
-        heads = {name.split(".", 1)[0] for name in (*spellings, *self.unused)}
+        heads = {name.partition(".")[0] for name in (*spellings, *self.unused)}
         choice = "|".join(sorted(words)) or r"(?!)"
         object.__setattr__(self, "_spellings", spellings)
         object.__setattr__(self, "_stack", re.compile(rf"(.*\b(?:{choice})\.)(\d+)(\..*)"))
-        object.__setattr__(self, "_heads", frozenset(heads))
+        object.__setattr__(self, "heads", frozenset(heads))
         object.__setattr__(self, "_by_source", by_source)
 
     def find(self, name: str) -> Found | None:
         """What the table knows a file's key as, or None where it is not the table's."""
-        if name.split(".", 1)[0] not in self._heads:
-            return None
         if pattern := self._spellings.get(name):
             return Found(pattern, None)
         if name in self.unused:
@@ -187,6 +188,8 @@ def piece(part: Part, source: str, source_spec: TensorSpec, target: str, numel: 
 
 
 def _run(share: tuple[Fraction, Fraction], numel: int, where: str) -> tuple[int, int]:
+    if share is WHOLE:  # as nearly all are, and fractions are slow
+        return 0, numel
     begin, end = share[0] * numel, share[1] * numel
     if begin.denominator != 1 or end.denominator != 1:
         what = f"{numel} elements cannot be split into {share[1].denominator} equal parts"

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,9 +36,13 @@ class Progress:
 
 
 def stream(
-    plan: Plan, *, order: Sequence[str] | None = None, threads: int | None = None, slab: int = SLAB,
+    plan: Plan,
+    *,
+    order: Sequence[str] | None = None,
+    threads: int | None = None,
+    slab: int = SLAB,
     cancel: threading.Event | None = None,
-) -> Iterator[tuple[Task, Tensor]]:  # fmt: skip
+) -> Generator[tuple[Task, Tensor]]:
     """Each task with its tensor (flat, in the output dtype), in `order` or the plan's.
 
     The bytes do not depend on `threads`, `slab` or `order`. `cancel` is looked at between tensors.
@@ -68,7 +72,7 @@ def _in_flight(
     for task in tasks:
         waiting.append((task, submit(task)))
         held += task.spec.nbytes
-        while held > IN_FLIGHT and len(waiting) > workers or len(waiting) > 64 * workers:
+        while (held > IN_FLIGHT and len(waiting) > workers) or len(waiting) > 64 * workers:
             first, future = waiting.popleft()
             held -= first.spec.nbytes
             yield first, future
@@ -78,8 +82,8 @@ def _in_flight(
 
 
 @contextlib.contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """torch with one thread per operation: tasks run side by side, and sums keep their order."""
+def one_torch_thread() -> Generator[None]:
+    """One thread per torch operation: tasks run side by side, and sums keep their order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -89,9 +93,14 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def run(
-    plan: Plan, sink: Sink, *, threads: int | None = None, slab: int = SLAB,
-    progress: Callable[[Progress], None] | None = None, cancel: threading.Event | None = None,
-) -> None:  # fmt: skip
+    plan: Plan,
+    sink: Sink,
+    *,
+    threads: int | None = None,
+    slab: int = SLAB,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> None:
     """Merge `plan` into `sink`. Whatever goes wrong, the sink leaves nothing that looks whole."""
     sizes = {task.key: task.spec.nbytes for task in plan.tasks}
     total, written = sum(sizes.values()), 0

@@ -30,7 +30,7 @@ class Workspace:
 
     @property
     def model_roots(self) -> tuple[Path, ...]:
-        """The folders in which a recipe's paths are looked for, after its own and the working one."""
+        """Where a recipe's paths are looked for, after its own folder and the working one."""
         return (self.models, *self.roots)
 
     @property

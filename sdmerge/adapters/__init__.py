@@ -31,7 +31,8 @@ def open_model(path: Path, *, allow_pickle: bool = False) -> MappedSource | Lora
     parts = {
         folder.name: store
         for folder in sorted(path.iterdir())
-        if folder.is_dir() and (store := open_component(folder, allow_pickle=allow_pickle)) is not None
+        if folder.is_dir()
+        and (store := open_component(folder, allow_pickle=allow_pickle)) is not None
     }
     if parts:
         return _from_parts(path, parts)
@@ -49,9 +50,15 @@ def _from_parts(path: Path, parts: dict[str, TensorStore]) -> MappedSource:
         hint = "Its components are of no known family; name one of its files instead."
         raise FileError(f"is a pipeline of an unknown kind ({folders})", where=str(path), hint=hint)
     return MappedSource(
-        path, parts, found.keymap, family=found.family, layout=found.layout, variant=found.variant,
-        missing=found.missing, left_out=found.dropped,
-    )  # fmt: skip
+        path,
+        parts,
+        found.keymap,
+        family=found.family,
+        layout=found.layout,
+        variant=found.variant,
+        missing=found.missing,
+        left_out=found.dropped,
+    )
 
 
 def _from_store(path: Path, store: TensorStore) -> MappedSource | LoraFile:
@@ -61,6 +68,12 @@ def _from_store(path: Path, store: TensorStore) -> MappedSource | LoraFile:
     if found is None:
         return structural_source(path, store)
     return MappedSource(
-        path, {"": store}, found.keymap, family=found.family, layout=found.layout, variant=found.variant,
-        missing=found.missing, left_out=found.dropped,
-    )  # fmt: skip
+        path,
+        {"": store},
+        found.keymap,
+        family=found.family,
+        layout=found.layout,
+        variant=found.variant,
+        missing=found.missing,
+        left_out=found.dropped,
+    )

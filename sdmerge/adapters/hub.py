@@ -8,12 +8,15 @@ _WANTED = (".json", ".txt", ".model", ".safetensors")
 
 
 def from_hub(repo: str) -> Path | None:
-    """The local snapshot of the hub's `repo`; None if the hub has no such repository or is out of reach.
+    """The local snapshot of the hub's `repo`; None if there is none or the hub is out of reach.
 
     Of a pipeline only the folders are fetched, not the single files that often lie beside them.
     """
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import (
+        HfApi,
+        snapshot_download,  # pyright: ignore[reportUnknownVariableType]
+    )
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repo, local_files_only=True))

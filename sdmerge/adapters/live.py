@@ -24,11 +24,12 @@ class ModuleStore:
         self.metadata: Mapping[str, str] = {}
         self.tensors = module_tensors(module)
         self.specs: Mapping[str, TensorSpec] = {
-            name: TensorSpec(code_of(tensor.dtype), tuple(tensor.shape)) for name, tensor in self.tensors.items()
+            name: TensorSpec(code_of(tensor.dtype), tuple(tensor.shape))
+            for name, tensor in self.tensors.items()
         }
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Tensor:
-        """Elements [start, stop), on the processor; a copy, so that the module may change meanwhile."""
+        """Elements [start, stop), copied, so that the module may change meanwhile."""
         return self.tensors[name].detach().reshape(-1)[start:stop].cpu().clone()
 
     def close(self) -> None:
@@ -56,6 +57,12 @@ def live_source(modules: Mapping[str, nn.Module]) -> MappedSource:
     if found is None:
         raise FamilyError(f"the modules {', '.join(modules)} are of no known family")
     return MappedSource(
-        None, stores, found.keymap, family=found.family, layout="live", variant=found.variant,
-        missing=found.missing, left_out=found.dropped,
-    )  # fmt: skip
+        None,
+        stores,
+        found.keymap,
+        family=found.family,
+        layout="live",
+        variant=found.variant,
+        missing=found.missing,
+        left_out=found.dropped,
+    )

@@ -26,9 +26,17 @@ class MappedSource:
     space: Literal["weight"] = "weight"
 
     def __init__(
-        self, path: Path | None, stores: Mapping[str, TensorStore], keymap: KeyMap, *, family: Family,
-        layout: str, variant: str = "", missing: tuple[str, ...] = (), left_out: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
+        self,
+        path: Path | None,
+        stores: Mapping[str, TensorStore],
+        keymap: KeyMap,
+        *,
+        family: Family,
+        layout: str,
+        variant: str = "",
+        missing: tuple[str, ...] = (),
+        left_out: tuple[str, ...] = (),
+    ) -> None:
         self.path = path
         self.family = family
         self.layout = layout
@@ -37,7 +45,9 @@ class MappedSource:
         self.left_out = left_out
         self.specs: Mapping[str, TensorSpec] = keymap.specs
         self.files = tuple(file for store in stores.values() for file in store.files)
-        self.metadata = {key: value for store in stores.values() for key, value in store.metadata.items()}
+        self.metadata = {
+            key: value for store in stores.values() for key, value in store.metadata.items()
+        }
         self._stores = stores
         self._keymap = keymap
 
@@ -56,7 +66,11 @@ class MappedSource:
 
     def files_of(self, key: str) -> tuple[Path, ...]:
         """The files that hold the tensor `key`."""
-        stores = {id(store): store for piece in self._keymap.pieces[key] for store in [self._find(piece.source)[0]]}
+        stores = {
+            id(store): store
+            for piece in self._keymap.pieces[key]
+            for store in [self._find(piece.source)[0]]
+        }
         return tuple(file for store in stores.values() for file in store.files)
 
     def _read_piece(self, piece: Piece, start: int, stop: int) -> Tensor:

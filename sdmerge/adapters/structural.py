@@ -33,7 +33,9 @@ def structural_source(path: Path, store: TensorStore) -> MappedSource:
     if not any(spec.is_float for spec in store.specs.values()):
         raise FileError("holds no weights", where=str(path))
     names = {key: key for key in store.specs}
-    return MappedSource(path, {"": store}, identity(store.specs, names), family=_family(names), layout=NAME)
+    return MappedSource(
+        path, {"": store}, identity(store.specs, names), family=_family(names), layout=NAME
+    )
 
 
 def _family(keys: Iterable[str]) -> StructuralFamily:

@@ -69,11 +69,12 @@ def families_command(session: Session, name: str | None) -> None:
         session.output.result(data, quiet="\n".join(family.name for family in FAMILIES))
         return
     data = _family_data(FAMILIES.get(name))
-    text = "\n".join(
-        f"{key}: {', '.join(value) if isinstance(value, list) else value}"
-        for key, value in data.items()
-    )
+    text = "\n".join(f"{key}: {_words(value)}" for key, value in data.items())
     session.output.result(data, text, quiet=name)
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
 
 
 def _family_data(family: Any) -> dict[str, Any]:

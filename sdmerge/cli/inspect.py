@@ -19,8 +19,11 @@ from sdmerge.cli.main import Session, output_options
 def inspect_command(session: Session, files: tuple[Path, ...], *, allow_pickle: bool) -> None:
     """Say what FILES are: family, layout, components, dtypes, what is missing."""
     found = [_inspect(path, allow_pickle=allow_pickle) for path in files]
-    session.output.result({"files": found}, "\n\n".join(map(_text, found)),
-                          quiet="\n".join(str(one["family"]) for one in found))  # fmt: skip
+    session.output.result(
+        {"files": found},
+        "\n\n".join(map(_text, found)),
+        quiet="\n".join(str(one["family"]) for one in found),
+    )
 
 
 def _inspect(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
@@ -58,26 +61,33 @@ def _inspect(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
 
 
 def _text(one: dict[str, Any]) -> str:
+    return "\n".join(_lora_lines(one) if one["kind"] == "lora" else _checkpoint_lines(one))
+
+
+def _lora_lines(one: dict[str, Any]) -> list[str]:
+    parts = {name or "main model": count for name, count in one["components"].items()}
+    return [
+        one["path"],
+        f"  LoRA in {one['dialect']} names: {_counts(one['kinds'])}",
+        f"  ranks: {_counts(one['ranks'])}",
+        f"  changes: {_counts(parts)}",
+    ]
+
+
+def _checkpoint_lines(one: dict[str, Any]) -> list[str]:
     from sdmerge.tensors.space import readable
 
-    if one["kind"] == "lora":
-        kinds = ", ".join(f"{count} {kind}" for kind, count in one["kinds"].items())
-        ranks = ", ".join(f"{rank} ({count})" for rank, count in one["ranks"].items())
-        parts = ", ".join(
-            f"{name or 'main model'} ({count})" for name, count in one["components"].items()
-        )
-        return f"{one['path']}\n  LoRA in {one['dialect']} names: {kinds}\n  ranks {ranks}\n  changes {parts}"
     kind = f"{one['title']} {one['variant']}".rstrip()
-    lines = [one["path"], f"  {kind}, {one['layout']}",
-             f"  {one['tensors']:,} tensors, {one['parameters'] / 1e6:,.1f} M parameters, {readable(one['bytes'])}"]  # fmt: skip
-    for word in ("components", "dtypes"):
-        if one[word]:
-            lines.append(
-                f"  {word}: " + ", ".join(f"{name} ({count})" for name, count in one[word].items())
-            )
-    for word in ("missing", "left_out"):
-        if one[word]:
-            lines.append(
-                f"  {word.replace('_', ' ')}: {len(one[word])} ({', '.join(one[word][:3])}, …)"
-            )
-    return "\n".join(lines)
+    size = f"{one['parameters'] / 1e6:,.1f} M parameters, {readable(one['bytes'])}"
+    counted = [f"  {word}: {_counts(one[word])}" for word in ("components", "dtypes") if one[word]]
+    named = [
+        f"  {word.replace('_', ' ')}: {len(one[word])} ({', '.join(one[word][:3])}, …)"
+        for word in ("missing", "left_out")
+        if one[word]
+    ]
+    head = [one["path"], f"  {kind}, {one['layout']}", f"  {one['tensors']:,} tensors, {size}"]
+    return [*head, *counted, *named]
+
+
+def _counts(counted: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counted.items())

@@ -1,4 +1,4 @@
-"""The `sdmerge` command: its options, its exit codes, and commands that load when they are called."""
+"""The `sdmerge` command: options, exit codes, and commands that load when they are called."""
 
 from __future__ import annotations
 

@@ -17,14 +17,20 @@ from sdmerge.errors import InputError
 def target_options(command: Any) -> Any:
     """The options that say where and how a result is written."""
     for option in (
-        click.option("-o", "--output", "target", required=True, help="NAME.safetensors, or a folder."),
-        click.option("--layout", type=click.Choice(["diffusers", "single-file"]),
-                     help="How it is stored; by default as -o ends."),
+        click.option(
+            "-o", "--output", "target", required=True, help="NAME.safetensors, or a folder."
+        ),
+        click.option(
+            "--layout",
+            type=click.Choice(["diffusers", "single-file"]),
+            help="How it is stored; by default as -o ends.",
+        ),
         click.option("--force", is_flag=True, help="Replace what is there."),
-        click.option("--max-shard-size", default="10GB", show_default=True,
-                     help="Largest file in a folder."),
+        click.option(
+            "--max-shard-size", default="10GB", show_default=True, help="Largest file in a folder."
+        ),
         click.option("--threads", type=click.IntRange(1), help="Tensors at work at once."),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -36,7 +42,7 @@ def target_options(command: Any) -> Any:
 @output_options
 @click.pass_obj
 def merge_command(session: Session, recipe: tuple[str, ...], target: str, **options: Any) -> None:
-    """Merge by RECIPE (a .yaml file), or ad hoc: MODEL MODEL… --method NAME.
+    r"""Merge by RECIPE (a .yaml file), or ad hoc: MODEL MODEL… --method NAME.
 
     \b
     sdmerge merge recipes/first.yaml -o out/first.safetensors
@@ -69,7 +75,7 @@ def write(session: Session, planned: Any, target: str, options: dict[str, Any]) 
 
 
 def open_sink(target: str, layout: str | None, *, force: bool, shard_size: str) -> Any:
-    """The sink that `-o` means: a file by its ending, else a folder; a contradiction is an error."""
+    """The sink that `-o` means: by its ending a file or a folder; the layout must agree."""
     from sdmerge.sinks import FileSink, FolderSink
 
     single = target.lower().endswith((".safetensors", ".sft"))

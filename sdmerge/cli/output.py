@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -76,10 +76,10 @@ class Output:
         self._talk.print(f"[red]error[/red] {escape(text)}")
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Advance]:
+    def progress(self, what: str) -> Generator[Advance]:
         """Progress on stderr with rate and time left: a bar on a terminal, else a line at times."""
         if self.mode == "quiet":
-            yield lambda done, total: None  # noqa: ARG005
+            yield lambda done, total: None
         elif self._talk.is_terminal:
             with self._bar() as bar:
                 task = bar.add_task(what, total=None)
@@ -108,8 +108,7 @@ class Output:
             last = now
             rate = done / max(now - begin, 1e-9)
             left = (total - done) / rate if rate else 0.0
-            self.note(
-                f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate / 1e6:,.0f} MB/s, {left:.0f} s left"
-            )
+            size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+            self.note(f"{what}: {size}, {rate / 1e6:,.0f} MB/s, {left:.0f} s left")
 
         return advance

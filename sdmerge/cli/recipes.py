@@ -27,9 +27,8 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that make or change a recipe; one flag per parameter of any method."""
     for param in _all_params().values():
         text = f"{param.doc} Several, with commas: one per model." if param.per_model else param.doc
-        command = click.option(
-            f"--{param.name}", f"param_{param.name}", metavar="VALUE", help=text
-        )(command)
+        flag = click.option(f"--{param.name}", f"param_{param.name}", metavar="VALUE", help=text)
+        command = flag(command)
     for option in (
         click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
                      help="Change a value of the recipe: parameters.t=0.3; may be repeated."),
@@ -37,7 +36,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--dtype", help="What is stored: float16, bfloat16, float32, …"),
         click.option("--base", help="base_model of an ad hoc merge."),
         click.option("--method", help="merge_method of an ad hoc merge."),
-        click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader."),
+        click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin, restricted."),
     ):  # fmt: skip
         command = option(command)
     return command

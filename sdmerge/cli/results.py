@@ -22,8 +22,12 @@ def show_command(session: Session, file: Path) -> None:
 
     origin = read_origin(file)
     text = to_yaml(origin.recipe)
-    data = {"recipe": text, "recipe_id": origin.recipe_id, "version": origin.version,
-            "inputs": list(origin.inputs)}  # fmt: skip
+    data = {
+        "recipe": text,
+        "recipe_id": origin.recipe_id,
+        "version": origin.version,
+        "inputs": list(origin.inputs),
+    }
     session.output.note(f"# recipe {origin.recipe_id}, written by sdmerge {origin.version}")
     for one in origin.inputs:
         session.output.note(f"# {one['name']}: {one['path']}")
@@ -41,8 +45,12 @@ def verify_command(session: Session, file: Path, *, allow_pickle: bool) -> None:
 
     roots = session.workspace.model_roots
     with session.output.progress("verifying") as advance:
-        found = verify(file, roots=roots, allow_pickle=allow_pickle,
-                       progress=lambda done: advance(done.written, done.of_bytes))  # fmt: skip
+        found = verify(
+            file,
+            roots=roots,
+            allow_pickle=allow_pickle,
+            progress=lambda done: advance(done.written, done.of_bytes),
+        )
     data: dict[str, Any] = {
         "same": found.same,
         "tensors": found.tensors,

@@ -15,10 +15,22 @@ from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
 
 @click.command("sample")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL|RECIPE…")
-@click.option("-p", "--prompt", "prompts", multiple=True, required=True,
-              help="A prompt, or @FILE with one per line; may be repeated.")  # fmt: skip
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True,
-              help="The picture to write, NAME.png.")  # fmt: skip
+@click.option(
+    "-p",
+    "--prompt",
+    "prompts",
+    multiple=True,
+    required=True,
+    help="A prompt, or @FILE with one per line; may be repeated.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The picture to write, NAME.png.",
+)
 @click.option("--seed", default=0, show_default=True, help="First seed.")
 @click.option(
     "--seeds", default=1, show_default=True, type=click.IntRange(1), help="Pictures per prompt."
@@ -37,7 +49,7 @@ from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
 @output_options
 @click.pass_obj
 def sample_command(session: Session, models: tuple[str, ...], target: Path, **options: Any) -> None:
-    """Draw the prompts with each MODEL or RECIPE, a row each, from the same noise.
+    r"""Draw the prompts with each MODEL or RECIPE, a row each, from the same noise.
 
     \b
     sdmerge sample a.safetensors b/ recipe.yaml -p "a castle" -p @prompts.txt -o sheet.png
@@ -47,13 +59,19 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
     if target.exists() and not options["force"]:
         hint = "Choose another name, or pass --force to replace it."
         raise InputError("exists already", where=str(target), hint=hint)
+    from sdmerge.sample.sheet import save, sheet
+
     prompts = _prompts(options["prompts"])
     plans = [
         plan_of(session, _recipe(model, options["settings"]), allow_pickle=options["allow_pickle"])
         for model in models
     ]
     labels = [Path(model.rstrip("/\\")).stem for model in models]
-    _draw(session, plans, labels, prompts, target, options)
+    shots = [(prompt, options["seed"] + n) for prompt in prompts for n in range(options["seeds"])]
+    save(
+        sheet(_draw(session, plans, labels, shots, options), labels, [text for text, _ in shots]),
+        target,
+    )
     session.output.result(
         {"path": str(target), "models": list(models), "prompts": prompts},
         f"wrote {target}",
@@ -61,22 +79,25 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
     )
 
 
-def _draw(session: Session, plans: list[Any], labels: list[str], prompts: list[str], target: Path,
-          options: dict[str, Any]) -> None:  # fmt: skip
+def _draw(
+    session: Session,
+    plans: list[Any],
+    labels: list[str],
+    shots: list[tuple[str, int]],
+    options: dict[str, Any],
+) -> list[list[Any]]:
+    """A row of pictures per plan, a picture per (prompt, seed)."""
     from sdmerge.sample.draw import Sampling, Shot, draw
     from sdmerge.sample.pipeline import build_pipeline
-    from sdmerge.sample.sheet import save, sheet
 
     width, height = _size(options["size"])
     sampling = Sampling(options["steps"], options["guidance"], options["negative"], width, height)
-    shots = [
-        Shot(prompt, options["seed"] + n) for prompt in prompts for n in range(options["seeds"])
-    ]
+    wanted = [Shot(prompt, seed) for prompt, seed in shots]
     rows: list[list[Any]] = []
     for number, (plan, label) in enumerate(zip(plans, labels, strict=True), 1):
         session.output.note(f"{number} of {len(plans)}: {label}")
-        rows.append(list(draw(build_pipeline(plan, device=session.device), shots, sampling)))
-    save(sheet(rows, labels, [shot.prompt for shot in shots]), target)
+        rows.append(list(draw(build_pipeline(plan, device=session.device), wanted, sampling)))
+    return rows
 
 
 def _recipe(model: str, settings: tuple[str, ...]) -> Recipe:

@@ -73,9 +73,13 @@ def _sha256(file: Path, cache: Path | None) -> str:
 
 
 def plan(
-    recipe: Recipe, *, roots: Sequence[Path] = (), allow_pickle: bool = False, cache: Path | None = None,
+    recipe: Recipe,
+    *,
+    roots: Sequence[Path] = (),
+    allow_pickle: bool = False,
+    cache: Path | None = None,
     live: Mapping[str, Source] | None = None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """`recipe` resolved against its files. Whatever does not fit is an error here.
 
     `roots` are folders in which models are looked for, `cache` a file that remembers hashes, `live`
@@ -133,8 +137,11 @@ def _tasks(member: Member, dtype: str | None) -> tuple[Task, ...]:
 def _variant(inputs: Inputs, tasks: Sequence[Task]) -> str:
     """The variant of the model whose main component the result has."""
     sources = {read.source for task in tasks[:1] for read in reads(task.node)}
-    variants = [source.variant for number in sorted(sources)
-                if isinstance(source := inputs.sources[number], MappedSource)]  # fmt: skip
+    variants = [
+        source.variant
+        for number in sorted(sources)
+        if isinstance(source := inputs.sources[number], MappedSource)
+    ]
     return variants[0] if variants else ""
 
 
@@ -153,8 +160,11 @@ def _report(
     last = stages[-1]
     merged = sum(isinstance(task.node, Combine) for task in tasks)
     weights = [source for source in inputs.sources if isinstance(source, MappedSource)]
-    left_out = {name: source.left_out for name, source in zip(inputs.names, inputs.sources, strict=True)
-                if isinstance(source, MappedSource) and source.left_out}  # fmt: skip
+    left_out = {
+        name: source.left_out
+        for name, source in zip(inputs.names, inputs.sources, strict=True)
+        if isinstance(source, MappedSource) and source.left_out
+    }
     return Report(
         family=last.member.family.name,
         variant=next((source.variant for source in weights), ""),
@@ -166,7 +176,7 @@ def _report(
         read_bytes=sum(_read_bytes(task, inputs.sources) for task in tasks),
         write_bytes=sum(task.spec.nbytes for task in tasks),
         peak_bytes=_peak_bytes(tasks, inputs.sources),
-        notes=tuple([*recipe.notes, *(note for stage in stages for note in stage.notes)]),
+        notes=(*recipe.notes, *(note for stage in stages for note in stage.notes)),
     )
 
 
@@ -175,7 +185,7 @@ def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
 
 
 def _peak_bytes(tasks: Sequence[Task], sources: Sequence[Source]) -> int:
-    """The largest task's inputs and result, with one more float32 copy for what looks at it whole."""
+    """The largest task's inputs and result, and a float32 copy for what looks at it whole."""
     return max(
         (_read_bytes(task, sources) + task.spec.nbytes + 4 * task.spec.numel for task in tasks),
         default=0,

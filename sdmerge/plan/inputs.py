@@ -77,7 +77,7 @@ class Inputs:
         return opened
 
     def find(self, text: str, where: str) -> Path:
-        """The path behind `text`: beside the recipe, in the working folder, in a model root, on the hub."""
+        """The path behind `text`: near the recipe, in the working folder or a root, on the hub."""
         given = Path(text).expanduser()
         tried = [given] if given.is_absolute() else [root / given for root in self._places()]
         for path in tried:

@@ -1,4 +1,4 @@
-"""Do the models of a stage fit together? Everything that does not is found before a tensor is read."""
+"""Do the models of a stage fit together? What does not is found before a tensor is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdmerge.plan.inputs import Member
 
 
 def check_members(first: Member, others: Sequence[Member], notes: list[str]) -> None:
-    """Families, shapes and completeness of `others` against `first`; what they have more is a note."""
+    """Check families, shapes and completeness against `first`; what others have more is a note."""
     _check_complete(first)
     for other in others:
         if other.space == "delta" or other.nodes == first.nodes:
@@ -22,7 +22,8 @@ def check_members(first: Member, others: Sequence[Member], notes: list[str]) -> 
         more = [key for key in other.specs if key not in first.specs]
         if more:
             notes.append(
-                f"{other.name} has {_tensors(len(more))} that {first.name} lacks ({more[0]}, …): left out"
+                f"{other.name} has {_tensors(len(more))} that {first.name} lacks "
+                f"({more[0]}, …): left out"
             )
 
 
@@ -55,7 +56,8 @@ def _check_shapes(first: Member, other: Member) -> None:
     key = differing[0]
     ours, theirs = list(first.specs[key].shape), list(other.specs[key].shape)
     what = (
-        f"{_tensors(len(differing))} of {len(first.specs)} differ in shape between '{first.name}' and "
+        f"{_tensors(len(differing))} of {len(first.specs)} differ in shape between "
+        f"'{first.name}' and "
         f"'{other.name}' (first: {key} {ours} against {theirs})"
     )
     raise PlanError(what, hint=_shape_hint(key, ours, theirs, first, other))
@@ -65,7 +67,10 @@ def _shape_hint(key: str, ours: list[int], theirs: list[int], first: Member, oth
     if key.endswith(".conv_in.weight") and ours[0] == theirs[0]:
         wider = first.name if ours[1] > theirs[1] else other.name
         channels = max(ours[1], theirs[1])
-        return f"'{wider}' takes {channels} input channels, so it is an inpainting or editing model; merge it with its kind."
+        return (
+            f"'{wider}' takes {channels} input channels, so it is an inpainting or editing model; "
+            "merge it with its kind."
+        )
     return "They are of one family but of different sizes; only models of one size can be merged."
 
 
@@ -77,7 +82,10 @@ def _check_keys(first: Member, other: Member) -> None:
     ]
     if absent or (not first.components and any(key not in other.specs for key in first.specs)):
         absent = absent or [key for key in first.specs if key not in other.specs]
-        what = f"'{other.name}' lacks {_tensors(len(absent))} that '{first.name}' has (first: {absent[0]})"
+        what = (
+            f"'{other.name}' lacks {_tensors(len(absent))} that '{first.name}' has "
+            f"(first: {absent[0]})"
+        )
         raise PlanError(
             what, hint="The file was pruned or cut, or is a variant with another structure."
         )

@@ -14,7 +14,7 @@ from sdmerge.plan.report import ComponentReport
 from sdmerge.plan.settings import Taken
 from sdmerge.plan.tasks import Combine, Node
 from sdmerge.plan.values import Valuer, differing_defaults
-from sdmerge.recipe import ComponentRule, ModelRef, Setting, Stage
+from sdmerge.recipe import ComponentRule, Setting, Stage
 from sdmerge.tensors.spec import TensorSpec
 
 _NO_SETTINGS: Mapping[str, Setting] = {}
@@ -134,7 +134,10 @@ class StagePlanner:
         count = len(self._model.blocks)
         for model, _, high in self._stage.layer_ranges:
             if high != count:
-                what = f"layer_range [0, {high}] of '{model}' is not the full range: it has {count} layers"
+                what = (
+                    f"layer_range [0, {high}] of '{model}' is not the full range: "
+                    f"it has {count} layers"
+                )
                 raise PlanError(
                     what, where=self._stage.where, hint="Layers are not re-ordered here."
                 )
@@ -172,7 +175,7 @@ class StagePlanner:
         return rules, assets
 
     def _named(self, word: str, where: str) -> Member:
-        """The member that `take: word` means: the base (else the first model), an alias, else a path."""
+        """The member that `take: word` means: the base or first model, an alias, else a path."""
         if word == "base":
             return self._first
         for part in self._parts:
@@ -205,13 +208,14 @@ class StagePlanner:
 
     def _check_taken(self, holder: Member, name: str, rule: ComponentRule) -> None:
         if holder.family.name != self._first.family.name:
-            what = f"'{holder.name}' is {holder.family.title}, the recipe's models are {self._first.family.title}"
+            own = self._first.family.title
+            what = f"'{holder.name}' is {holder.family.title}, the recipe's models are {own}"
             raise PlanError(what, where=rule.where)
         if holder.space == "delta" or not self._keys(holder, name):
             raise PlanError(f"'{holder.name}' has no {name} to take", where=rule.where)
 
     def _having(self, component: str) -> list[_Part]:
-        """The inputs that have the component. One without it plays no part there, and a note says so."""
+        """The inputs that have the component; a note says which one plays no part there."""
         having: list[_Part] = []
         for part in self._parts:
             if not component or part.member.space == "delta" or component in part.member.components:

@@ -1,4 +1,4 @@
-"""A diffusers pipeline from a plan, without a file in between: what it draws is what would be saved."""
+"""A diffusers pipeline straight from a plan: what it draws is what would be saved."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _parts(
         target.write_bytes(data)
     parts: dict[str, Any] = {}
     for name, entry in index.items():
-        if not isinstance(entry, list):
+        if not _is_part(entry):
             continue
         if name in modules:
             parts[name] = modules[name]
@@ -112,5 +112,10 @@ def _options(index: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in index.items()
-        if not name.startswith("_") and not isinstance(value, list)
+        if not name.startswith("_") and not _is_part(value)
     }
+
+
+def _is_part(entry: Any) -> bool:
+    """Whether an entry of model_index.json names a class, as [library, class]."""
+    return isinstance(entry, list)

@@ -68,7 +68,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _readable(label: str) -> bool:
     """Whether the font at hand has the label's letters."""
-    return label.isascii() or isinstance(_font(14), ImageFont.FreeTypeFont) and _has_japanese()
+    return label.isascii() or (isinstance(_font(14), ImageFont.FreeTypeFont) and _has_japanese())
 
 
 def _has_japanese() -> bool:

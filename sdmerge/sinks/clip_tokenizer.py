@@ -27,7 +27,7 @@ def clip_tokenizer(pad_token: str) -> dict[str, bytes]:
 
 
 def _byte_letters() -> list[str]:
-    """A visible letter for each byte, as byte-level BPE has them: visible ones stand for themselves."""
+    """A visible letter for each byte, as byte-level BPE has it; visible ones are their own."""
     visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return [chr(byte) for byte in visible] + [chr(256 + place) for place in range(len(hidden))]

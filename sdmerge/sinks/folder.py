@@ -39,7 +39,7 @@ class FolderSink:
             hint = "Choose another name, or pass --force to replace it."
             raise InputError("exists already", where=str(path), hint=hint)
         if path.exists() and any(path.iterdir()) and not _is_model(path):
-            hint = "It holds other things than a model, which --force would delete; choose another name."
+            hint = "--force would delete other things than a model; choose another name."
             raise InputError("is not a model's folder", where=str(path), hint=hint)
         self.path = path
         self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

@@ -17,7 +17,7 @@ class DictSink:
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
 
-    def open(self, plan: Plan) -> None:
+    def open(self, plan: Plan) -> None:  # noqa: ARG002
         self.tensors.clear()
 
     def order(self, plan: Plan) -> Sequence[str]:

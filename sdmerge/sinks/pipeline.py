@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from sdmerge.adapters import Source
@@ -135,7 +134,7 @@ def _tokenizer(plan: Plan, component: Component) -> dict[str, bytes]:
 
 
 def _copied_beside(plan: Plan) -> dict[str, bytes]:
-    """The small files beside the weights of the first input's folder: config, tokenizer, licence."""
+    """The small files beside the weights of the first folder: config, tokenizer, licence."""
     for source in plan.sources:
         if source.path is not None and source.path.is_dir():
             kept = (".json", ".txt", ".model", ".jinja", ".md")

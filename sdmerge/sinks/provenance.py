@@ -1,7 +1,8 @@
 """Where a result came from, written into it: recipe, inputs and their hashes, in every dialect.
 
-`sdmerge.*` is what `show` and `verify` read; `modelspec.*` is the ModelSpec standard; `sd_merge_*`
-is what A1111 and its relatives show. No dates and no absolute paths: the same merge, the same bytes.
+`sdmerge.*` is what `show` and `verify` read; `modelspec.*` is the ModelSpec standard;
+`sd_merge_*` is what A1111 and its relatives show. No dates and no absolute paths: the same merge
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def file_metadata(
 
 
 def read_origin(path: Path) -> Origin:
-    """What the file or folder at `path` says of itself; an InputError if sdmerge did not write it."""
+    """What the result at `path` says of itself; an InputError if sdmerge did not write it."""
     entries = _entries(path)
     if "sdmerge.recipe" not in entries:
         raise InputError("was not written by sdmerge: it holds no recipe", where=str(path))
@@ -85,11 +86,15 @@ def _inputs(plan: Plan) -> list[dict[str, Any]]:
         {
             "name": one.name,
             "path": one.written if not Path(one.written).is_absolute() else one.path.name,
-            "sha256": {file.name if file.parent == one.path.parent else _under(file, one.path):
-                       plan.sha256(file) for file in one.files},
+            "sha256": {
+                file.name
+                if file.parent == one.path.parent
+                else _under(file, one.path): plan.sha256(file)
+                for file in one.files
+            },
         }
         for one in plan.inputs
-    ]  # fmt: skip
+    ]
 
 
 def _under(file: Path, folder: Path) -> str:

@@ -77,8 +77,8 @@ def dense(factors: Factors, start: int = 0, stop: int | None = None) -> Tensor:
         for row in range(first, last, step):
             block = _aligned(factors.up[row : min(row + step, last)])
             torch.mm(block, down, out=product[row - first : row - first + len(block)])
-    if factors.scale != 1:
-        product.mul_(factors.scale)
+        if factors.scale != 1:
+            product.mul_(factors.scale)
     return product.view(-1)[start - first * columns : end - first * columns]
 
 

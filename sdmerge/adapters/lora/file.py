@@ -1,0 +1,118 @@
+"""A LoRA file by itself: its modules, ranks and kinds, before it is known what it changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdmerge.adapters.lora.binding import bind_modules, some
+from sdmerge.adapters.lora.module import Contents, LoraModule, contents
+from sdmerge.adapters.lora.names import PLAIN, split_key, split_module
+from sdmerge.adapters.lora.scaling import CONFIG_NAME, scaling_of
+from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.errors import FileError
+from sdmerge.families.family import Family
+from sdmerge.families.keymap import KeyMap
+from sdmerge.tensors.spec import TensorSpec
+from sdmerge.tensors.store import TensorStore
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFile:
+    """A LoRA as it lies in its file."""
+
+    store: TensorStore
+    files: tuple[Path, ...]
+    contents: Contents
+
+    @staticmethod
+    def is_lora(specs: Mapping[str, TensorSpec]) -> bool:
+        """Whether a header is an adapter's: half of its keys or more end as only adapters' do."""
+        slots = [slot for key in specs if (slot := split_key(key))]
+        return 2 * len(slots) >= len(specs) and any(slot.role != "alpha" for slot in slots)
+
+    @property
+    def path(self) -> Path:
+        """What was opened."""
+        return self.store.path
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The header's metadata, with what the trainer wrote (`ss_…`)."""
+        return self.store.metadata
+
+    @property
+    def modules(self) -> tuple[LoraModule, ...]:
+        """The plain LoRA modules, in the file's order."""
+        return self.contents.modules
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """How many modules there are of each kind: LoRA, LoHa, DoRA, …"""
+        kinds = Counter(self.contents.other.values())
+        return {PLAIN: len(self.modules), **kinds} if self.modules else kinds
+
+    @property
+    def ranks(self) -> Mapping[int, int]:
+        """How many LoRA modules there are of each rank, from the smallest on."""
+        return dict(sorted(Counter(module.rank for module in self.modules).items()))
+
+    @property
+    def dialect(self) -> str:
+        """Whose spelling most modules are in: kohya, diffusers, peft, comfyui, onetrainer, …"""
+        names = [split_module(name) for name in self._names()]
+        return Counter(name.dialect for name in names).most_common(1)[0][0] if names else ""
+
+    @property
+    def components(self) -> Mapping[str, int]:
+        """How many modules there are of each component; "" where the names leave it open."""
+        parsed = (split_module(name) for name in self._names())
+        return Counter(name.components[0] if name.components else "" for name in parsed)
+
+    def bind(
+        self, family: Family, specs: Mapping[str, TensorSpec], single_file: KeyMap | None = None
+    ) -> LoraSource:
+        """The LoRA as a change of a base model with these canonical tensors.
+
+        `single_file` says how these make a single file (`single_file_map`), by whose names modules
+        may go. One that is not understood, not found or of another shape is an error: nothing is
+        left out.
+        """
+        self._refuse_others()
+        changes = bind_modules(self.modules, self.path, family, specs, single_file)
+        changed = {key: TensorSpec("F32", specs[key].shape) for key in specs if key in changes}
+        return LoraSource(self.store, self.files, family, self.dialect, changed, changes)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.store.close()
+
+    def _names(self) -> list[str]:
+        return [*(module.name for module in self.modules), *self.contents.other]
+
+    def _refuse_others(self) -> None:
+        """Adapters of other kinds would be wrong, or incomplete, as plain LoRAs."""
+        where = str(self.path)
+        if other := self.contents.other:
+            kinds = ", ".join(
+                f"{kind} ({count})" for kind, count in Counter(other.values()).items()
+            )
+            what = f"holds modules of kinds that are not read yet: {kinds}; {some(list(other))}"
+            raise FileError(what, where=where, hint="Convert it to a plain LoRA, or bake it.")
+        if strange := self.contents.strange:
+            what = f"holds {len(strange)} tensors that are no part of a LoRA: {some(strange)}"
+            raise FileError(what, where=where)
+        if not self.modules:
+            raise FileError("is not a LoRA: it has no up and down factors", where=where)
+
+
+def open_lora(store: TensorStore) -> LoraFile:
+    """The LoRA in a store; one whose factors do not belong together is a CorruptFile."""
+    config = store.path.parent / CONFIG_NAME
+    saved_by_peft = any(key.startswith("base_model.model.") for key in store.specs)
+    beside = config if saved_by_peft and config.is_file() else None
+    scaling = scaling_of(store.metadata, store.path, beside)
+    files = (*store.files, beside) if beside else store.files
+    return LoraFile(store, files, contents(store, scaling))

@@ -44,7 +44,7 @@ def verify(
 ) -> Verification:
     """The comparison for the result at `path`; an InputError if it holds no recipe."""
     origin = read_origin(path)
-    again = plan(origin.recipe, roots=roots, allow_pickle=allow_pickle)
+    again = plan(origin.recipe, roots=roots, allow_pickle=allow_pickle, known=origin.known)
     stored = open_model(path)
     if not isinstance(stored, MappedSource):
         raise InputError("is not a checkpoint", where=str(path))
@@ -88,5 +88,5 @@ def _changed(again: Plan, origin: Origin) -> tuple[str, ...]:
         f"{one.name} ({file.name})"
         for one in again.inputs
         for file in one.files
-        if again.sha256(file) not in recorded.get(one.name, set())
+        if again.hashes[file] not in recorded.get(one.name, set())
     )

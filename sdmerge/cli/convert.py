@@ -10,6 +10,7 @@ import click
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
 from sdmerge.cli.recipes import plan_of
+from sdmerge.errors import InputError
 from sdmerge.recipe import recipe_from_data
 
 
@@ -18,6 +19,13 @@ from sdmerge.recipe import recipe_from_data
 @target_options
 @click.option("--dtype", help="What is stored: float16, bfloat16, float32, …")
 @click.option("--vae", metavar="MODEL", help="Take the VAE from this model instead.")
+@click.option(
+    "--take",
+    "taken",
+    multiple=True,
+    metavar="NAME=MODEL",
+    help="Take a component or the tokenizer from another model; may be repeated.",
+)
 @click.option("--prune", is_flag=True, help="Leave out tensors that no pipeline uses.")
 @click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
 @output_options
@@ -25,8 +33,9 @@ from sdmerge.recipe import recipe_from_data
 def convert_command(session: Session, model: str, target: str, **options: Any) -> None:
     """Store MODEL as a single file, or as a diffusers folder."""
     data: dict[str, Any] = {"merge_method": "linear", "models": [{"model": model}]}
-    if options["vae"]:
-        data["components"] = {"vae": {"take": options["vae"]}}
+    taken = [f"vae={options['vae']}"] if options["vae"] else []
+    if parts := [_split(text) for text in (*options["taken"], *taken)]:
+        data["components"] = {name: {"take": source} for name, source in parts}
     if options["dtype"]:
         data["dtype"] = options["dtype"]
     if options["layout"]:
@@ -38,3 +47,11 @@ def convert_command(session: Session, model: str, target: str, **options: Any) -
         kept = tuple(task for task in planned.tasks if not task.key.startswith("extra."))
         planned = replace(planned, tasks=kept)
     write(session, planned, target, options)
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, source = text.partition("=")
+    if not equals or not name or not source:
+        hint = "For example --take tokenizer=FOLDER."
+        raise InputError(f"'{text}' is not NAME=MODEL", hint=hint)
+    return name, source

@@ -98,11 +98,13 @@ class Output:
         )
 
     def _lines(self, what: str) -> Advance:
-        begin = last = time.monotonic()
+        begin = last = 0.0
 
         def advance(done: int, total: int) -> None:
-            nonlocal last
+            nonlocal begin, last
             now = time.monotonic()
+            begin = begin or now
+            last = last or now
             if now - last < _SECONDS_BETWEEN_LINES and done < total:
                 return
             last = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,15 +48,19 @@ class Plan:
     report: Report
     cache: Path | None = field(default=None, compare=False)
 
+    @functools.cached_property
+    def hashes(self) -> Mapping[Path, str]:
+        """The sha256 of every input file; reads each once, unless the cache remembers it."""
+        files = list(dict.fromkeys(file for one in self.inputs for file in one.files))
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(lambda file: sha256_of(file, self.cache), files)
+            return dict(zip(files, found, strict=True))
+
     def content(self, source: int, key: str) -> str:
-        """The content id of the file that holds `key` in a source: hashed once, then cached."""
+        """The content id of the files that hold `key` in a source."""
         opened = self.sources[source]
         files = opened.files_of(key) if isinstance(opened, MappedSource) else opened.files
-        return "".join(self.sha256(file) for file in files) or f"live:{id(opened)}"
-
-    def sha256(self, file: Path) -> str:
-        """The sha256 of an input file."""
-        return _sha256(file, self.cache)
+        return "".join(self.hashes[file] for file in files) or f"live:{id(opened)}"
 
     @functools.cached_property
     def keys(self) -> Mapping[str, str]:
@@ -68,10 +73,6 @@ class Plan:
         return hashlib.sha256("".join(sorted(self.keys.values())).encode()).hexdigest()[:32]
 
 
-def _sha256(file: Path, cache: Path | None) -> str:
-    return sha256_of(file, cache)
-
-
 def plan(
     recipe: Recipe,
     *,
@@ -79,14 +80,17 @@ def plan(
     allow_pickle: bool = False,
     cache: Path | None = None,
     live: Mapping[str, Source] | None = None,
+    known: Mapping[str, Path] | None = None,
 ) -> Plan:
     """`recipe` resolved against its files. Whatever does not fit is an error here.
 
-    `roots` are folders in which models are looked for, `cache` a file that remembers hashes, `live`
-    sources in memory by the name the recipe gives them.
+    roots: Folders in which models are looked for.
+    cache: A file that remembers the hashes of model files.
+    live: Sources in memory, by the path that the recipe gives them.
+    known: Where files were found before, by the path that the recipe gives them.
     """
     _refuse_unplanned(recipe)
-    inputs = Inputs(recipe.folder, roots, allow_pickle, live or {})
+    inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {})
     members: dict[str, Member] = {}
     stages: list[StagePlan] = []
     for stage in recipe.stages:

@@ -49,6 +49,7 @@ class Inputs:
     roots: Sequence[Path] = ()
     allow_pickle: bool = False
     live: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    known: Mapping[str, Path] = field(default_factory=dict[str, Path])
     sources: list[Source] = field(default_factory=list[Source])
     names: list[str] = field(default_factory=list[str])
     written: dict[Path, str] = field(default_factory=dict[Path, str])
@@ -78,6 +79,8 @@ class Inputs:
 
     def find(self, text: str, where: str) -> Path:
         """The path behind `text`: near the recipe, in the working folder or a root, on the hub."""
+        if text in self.known and self.known[text].exists():
+            return self.known[text].resolve()
         given = Path(text).expanduser()
         tried = [given] if given.is_absolute() else [root / given for root in self._places()]
         for path in tried:

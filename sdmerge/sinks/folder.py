@@ -51,7 +51,7 @@ class FolderSink:
         files = side_files(plan)
         free_space_for(self.path, sum(task.spec.nbytes for task in plan.tasks))
         files[FOLDER_RECORD] = json.dumps(
-            record(plan, self.path), indent=2, ensure_ascii=False
+            record(plan, self.path.parent), indent=2, ensure_ascii=False
         ).encode()
         if self._partial.exists():
             shutil.rmtree(self._partial)

@@ -126,7 +126,10 @@ def _tokenizer(plan: Plan, component: Component) -> dict[str, bytes]:
         what = (
             f"no input brings a tokenizer for {component.name}, whose vocabulary has {words} words"
         )
-        hint = f"Name a folder that has one: components: {{{slot}: {{take: FOLDER}}}}."
+        hint = (
+            f"Name a folder that has one, in a recipe as components: {{{slot}: {{take: FOLDER}}}}, "
+            f"in convert as --take {slot}=FOLDER."
+        )
         raise PlanError(what, hint=hint)
     files = clip_tokenizer(component.pad_token)
     files["tokenizer_config.json"] = _json(tokenizer_config(component, specs))

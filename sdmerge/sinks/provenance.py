@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sdmerge.errors import InputError
-from sdmerge.plan import Plan
+from sdmerge.plan import Input, Plan
 from sdmerge.recipe import Recipe, parse_recipe, recipe_id, to_yaml
 from sdmerge.tensors.header import read_header
 
@@ -33,19 +33,22 @@ class Origin:
     recipe_id: str
     version: str
     inputs: tuple[Mapping[str, Any], ...]
+    folder: Path
+
+    @property
+    def known(self) -> dict[str, Path]:
+        """Where the inputs lie now, if they still lie as they did beside the result."""
+        return {one["path"]: self.folder / one["beside"] for one in self.inputs if "beside" in one}
 
 
 def record(plan: Plan, folder: Path) -> dict[str, str]:
     """The `sdmerge.*` entries for a result in `folder`."""
-    entries = {
+    return {
         "sdmerge.recipe": to_yaml(plan.recipe),
         "sdmerge.recipe_id": recipe_id(plan.recipe),
         "sdmerge.version": VERSION,
-        "sdmerge.inputs": _dump(_inputs(plan)),
+        "sdmerge.inputs": _dump([_input(plan, one, folder) for one in plan.inputs]),
     }
-    if plan.recipe.folder is not None and (beside := _relative(plan.recipe.folder, folder)):
-        entries["sdmerge.recipe_folder"] = beside
-    return entries
 
 
 def file_metadata(
@@ -63,14 +66,13 @@ def read_origin(path: Path) -> Origin:
     entries = _entries(path)
     if "sdmerge.recipe" not in entries:
         raise InputError("was not written by sdmerge: it holds no recipe", where=str(path))
-    here = path if path.is_dir() else path.parent
-    beside = entries.get("sdmerge.recipe_folder")
-    folder = (here / beside).resolve() if beside is not None else here.resolve()
+    folder = (path if path.is_dir() else path.parent).resolve()
     return Origin(
         recipe=parse_recipe(entries["sdmerge.recipe"], f"{path} (recipe)", folder),
         recipe_id=entries.get("sdmerge.recipe_id", ""),
         version=entries.get("sdmerge.version", ""),
         inputs=tuple(json.loads(entries.get("sdmerge.inputs", "[]"))),
+        folder=folder if not path.is_dir() else folder.parent,
     )
 
 
@@ -81,24 +83,17 @@ def _entries(path: Path) -> Mapping[str, str]:
     return json.loads(note.read_text("utf-8")) if note.is_file() else {}
 
 
-def _inputs(plan: Plan) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": one.name,
-            "path": one.written if not Path(one.written).is_absolute() else one.path.name,
-            "sha256": {
-                file.name
-                if file.parent == one.path.parent
-                else _under(file, one.path): plan.sha256(file)
-                for file in one.files
-            },
-        }
-        for one in plan.inputs
-    ]
+def _input(plan: Plan, one: Input, folder: Path) -> dict[str, Any]:
+    """An input as the recipe wrote it, as seen from the result's `folder`, and its hashes."""
+    hashes = {_under(file, one.path): plan.hashes[file] for file in one.files}
+    seen = _relative(one.path, folder)
+    beside = {"beside": seen} if seen else {}
+    return {"name": one.name, "path": one.written, **beside, "sha256": hashes}
 
 
 def _under(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+    inside = file.is_relative_to(folder) and file != folder
+    return file.relative_to(folder).as_posix() if inside else file.name
 
 
 def _relative(target: Path, start: Path) -> str:
@@ -110,7 +105,7 @@ def _relative(target: Path, start: Path) -> str:
 
 
 def _webui(plan: Plan) -> dict[str, str]:
-    files = [(one.name, plan.sha256(file)) for one in plan.inputs for file in one.files]
+    files = [(one.name, plan.hashes[file]) for one in plan.inputs for file in one.files]
     models = {digest: {"name": name, "legacy_hash": ""} for name, digest in files}
     recipe = {"type": "sdmerge", "recipe": to_yaml(plan.recipe), "models": sorted(models)}
     return {"sd_merge_recipe": _dump(recipe), "sd_merge_models": _dump(models)}

@@ -1,0 +1,1 @@
+"""Measurements at real size. Ratios within one run count; absolute times are the machine's."""

@@ -7,6 +7,7 @@
     │   │   └── CorruptFile             a file that is what it should be, but broken
     │   ├── FamilyError                 files of different or unknown families
     │   ├── MethodError                 a merge method or one of its parameters
+    │   │   └── UnknownMethod               no method of that name
     │   └── PlanError                   a recipe that does not fit its files
     ├── ResourceError               3   the machine has too little of something
     └── Cancelled                 130   you stopped it
@@ -60,6 +61,10 @@ class FamilyError(InputError):
 
 class MethodError(InputError):
     """An unknown method, or a parameter that is unknown or out of its limits."""
+
+
+class UnknownMethod(MethodError, KeyError):
+    """A name that no method has; a KeyError too, so that `in` and `get` of a registry work."""
 
 
 class PlanError(InputError):

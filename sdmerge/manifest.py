@@ -1,7 +1,7 @@
-"""The manifest: what every built-in method is and takes, as data, so that nothing needs torch to ask.
+"""The manifest: what every method is and takes, as data, so that nothing needs torch to ask.
 
-`manifest.json` is generated from the registry (`python -m sdmerge.methods`) and a test keeps the two
-equal. Plug-ins add their methods to the same value when they are loaded.
+`manifest.json` is generated from the registry (`python -m sdmerge.methods`) and a test keeps the
+two equal. Plug-ins add their methods to the same value when they are loaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any, Literal
 
-from sdmerge.errors import MethodError, nearest
+from sdmerge.errors import MethodError, UnknownMethod, nearest
 from sdmerge.params import Param, Range
 
 Space = Literal["weight", "delta"]
@@ -59,20 +59,18 @@ class Manifest(Mapping[str, MethodSpec]):
 
     def add(self, *specs: MethodSpec) -> None:
         """Add `specs`; a name that is taken is a MethodError and adds none of them."""
+        merged = dict(self._specs)
         for spec in specs:
-            if spec.name in self._specs and self._specs[spec.name] != spec:
+            if merged.setdefault(spec.name, spec) != spec:
                 raise MethodError(f"there are two methods called '{spec.name}'")
-        self._specs.update({spec.name: spec for spec in specs})
+        self._specs = merged
 
     def __getitem__(self, name: str) -> MethodSpec:
         if name not in self._specs:
             known = ", ".join(sorted(self._specs))
             hint = f"{nearest(name, self._specs)} Known: {known}.".strip()
-            raise MethodError(f"there is no merge method '{name}'", hint=hint)
+            raise UnknownMethod(f"there is no merge method '{name}'", hint=hint)
         return self._specs[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._specs
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._specs)
@@ -95,13 +93,19 @@ def dump(specs: Iterable[MethodSpec]) -> str:
 
 
 def _spec(entry: dict[str, Any]) -> MethodSpec:
-    params = tuple(_param(param) for param in entry["params"])
-    return MethodSpec(**{**entry, "params": params, "models": tuple(entry["models"])})
+    fields = dict(entry)
+    fewest, most = fields.pop("models")
+    params = tuple(_param(param) for param in fields.pop("params"))
+    return MethodSpec(**fields, models=(fewest, most), params=params)
 
 
 def _param(entry: dict[str, Any]) -> Param:
-    bounds = entry["range"]
-    if bounds is not None:
-        limits = bounds["limits"]
-        bounds = Range(**{**bounds, "limits": tuple(limits) if limits else None})
-    return Param(**{**entry, "range": bounds, "choices": tuple(entry["choices"])})
+    fields = dict(entry)
+    bounds, choices = fields.pop("range"), fields.pop("choices")
+    return Param(**fields, range=_range(bounds) if bounds else None, choices=tuple(choices))
+
+
+def _range(entry: dict[str, Any]) -> Range:
+    fields = dict(entry)
+    limits = fields.pop("limits")
+    return Range(**fields, limits=tuple(limits) if limits else None)

@@ -11,17 +11,18 @@ operations only (no lerp, addcmul or fused add: their rounding depends on the sl
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sdmerge.errors import MethodError
-from sdmerge.manifest import Manifest, MethodSpec, Unit, manifest
+from sdmerge.errors import MethodError, UnknownMethod, nearest
+from sdmerge.manifest import MethodSpec, Unit, manifest
 from sdmerge.masks import Random
 from sdmerge.params import details, read_params, summary
 
@@ -33,7 +34,7 @@ Stat = Annotated[Any, "stat"]
 Masks = Annotated[Random, "random"]
 
 LEAF = 1 << 16
-"""Elements per leaf of a sum over a tensor: fixed, so that sums do not depend on slabs or threads."""
+"""Elements per leaf of a sum over a tensor: fixed, so that no slab and no thread changes a sum."""
 
 
 def total(stack: Tensor) -> Tensor:
@@ -80,7 +81,11 @@ class Whole:
             return float("inf")
         if count >= self.numel:
             return 0.0
-        magnitudes = row(0, self.numel).abs().numpy()
+        # leaf by leaf: the difference of two large tensors need not be held beside its magnitudes
+        magnitudes = np.empty(self.numel, np.float32)
+        for start in range(0, self.numel, LEAF):
+            stop = min(start + LEAF, self.numel)
+            np.abs(row(start, stop).numpy(), out=magnitudes[start:stop])
         place = self.numel - count
         magnitudes.partition(place)
         return float(magnitudes[place])
@@ -106,9 +111,9 @@ class Method:
         """What `stats` says of the whole tensors; None for a method that needs nothing."""
         if self.stats is None:
             return None
-        takes = inspect.signature(self.stats).parameters
+        takes = _keywords(self.stats)
         return self.stats(
-            whole, **{_python(self, name): values[name] for name in values if name in takes}
+            whole, **{takes[name]: value for name, value in values.items() if name in takes}
         )
 
     def merge(
@@ -120,21 +125,23 @@ class Method:
             arguments.append(stat)
         if self.spec.random:
             arguments.append(random)
-        return self.body(
-            *arguments, **{_python(self, name): value for name, value in values.items()}
-        )
+        takes = _keywords(self.body)
+        return self.body(*arguments, **{takes[name]: value for name, value in values.items()})
 
 
-def _python(method: Method, name: str) -> str:
-    """The argument behind a parameter: `lambda` is written `lambda_` in Python."""
-    return f"{name}_" if name == "lambda" else name
+@functools.cache
+def _keywords(function: Callable[..., Any]) -> Mapping[str, str]:
+    """Parameter → the function's argument for it: `lambda` is written `lambda_` in Python."""
+    return {name.rstrip("_"): name for name in inspect.signature(function).parameters}
 
 
 class Registry(Mapping[str, Method]):
     """Methods by name. A value: copyable, `add` refuses a second method of the same name."""
 
-    def __init__(self, methods: Sequence[Method] = ()) -> None:
-        self._methods = {method.name: method for method in methods}
+    def __init__(self, methods: Iterable[Method] = ()) -> None:
+        self._methods: dict[str, Method] = {}
+        for method in methods:
+            self.add(method)
 
     def add(self, method: Method) -> None:
         """Add `method`; the name must be free."""
@@ -146,13 +153,12 @@ class Registry(Mapping[str, Method]):
         self._methods[method.name] = method
 
     def __getitem__(self, name: str) -> Method:
-        if name not in self._methods:
-            known: Manifest = manifest()
-            known[name]  # raises with the nearest word, unless only the body is missing
-            raise MethodError(
-                f"the method '{name}' has no body here", hint="Load its plug-in with --plugin."
-            )
-        return self._methods[name]
+        if name in self._methods:
+            return self._methods[name]
+        if name in manifest():
+            what = f"the method '{name}' has no body here"
+            raise UnknownMethod(what, hint="Load its plug-in with --plugin.")
+        raise UnknownMethod(f"there is no method '{name}'", hint=nearest(name, self._methods))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._methods)
@@ -174,53 +180,43 @@ def method(
     """
 
     def register(body: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        registry.add(_build(body, title, paper, unit, stats, version))
+        takes, random = _takes(body, stats is not None)
+        spec = MethodSpec(
+            name=body.__name__,
+            title=title,
+            summary=summary(body),
+            details=details(body),
+            paper=paper,
+            space="delta" if takes == ["deltas"] else "weight",
+            unit=unit,
+            models=(2, 2) if takes == ["weight", "weight"] else (1, None),
+            ordered=takes == ["weight", "weight"],
+            random=random,
+            version=version,
+            params=read_params(body),
+        )
+        registry.add(Method(spec, body, stats))
         return body
 
     return register
 
 
-def _build(
-    body: Callable[..., Tensor],
-    title: str,
-    paper: str,
-    unit: Unit,
-    stats: Stats | None,
-    version: int,
-) -> Method:
-    roles = _roles(body)
-    pair = roles[:2] == ["weight", "weight"]
-    if not pair and roles[:1] not in (["weights"], ["deltas"]):
-        raise TypeError(
-            f"{body.__name__}: start with `a: Weight, b: Weight`, `weights: Weights` or `deltas: Deltas`"
-        )
-    if ("stat" in roles) != (stats is not None):
-        raise TypeError(f"{body.__name__}: a `Stat` argument and stats=… go together")
-    spec = MethodSpec(
-        name=body.__name__,
-        title=title,
-        summary=summary(body),
-        details=details(body),
-        paper=paper,
-        space="delta" if roles[0] == "deltas" else "weight",
-        unit=unit,
-        models=(2, 2) if pair else (1, None),
-        ordered=pair,
-        random="random" in roles,
-        version=version,
-        params=read_params(body),
-    )
-    return Method(spec, body, stats)
-
-
-Role = Literal["weight", "weights", "delta", "deltas", "stat", "random"]
-
-
-def _roles(body: Callable[..., Tensor]) -> list[str]:
+def _takes(body: Callable[..., Tensor], stat: bool) -> tuple[list[str], bool]:
+    """What the body merges, and whether it asks for masks; a TypeError if it is not a method."""
     hints = inspect.get_annotations(body, eval_str=True)
-    positional = [
-        parameter.name
-        for parameter in inspect.signature(body).parameters.values()
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    roles = [
+        next(iter(getattr(hints.get(argument.name), "__metadata__", ())), "")
+        for argument in inspect.signature(body).parameters.values()
+        if argument.kind is not argument.KEYWORD_ONLY
     ]
-    return [str(hints[name].__metadata__[0]) for name in positional]
+    random = roles[-1:] == ["random"]
+    tail = ["stat"] * stat + ["random"] * random
+    merged = roles[: len(roles) - len(tail)]
+    starts = (["weight", "weight"], ["weights"], ["deltas"])
+    if merged not in starts or roles != merged + tail:
+        raise TypeError(
+            f"{body.__name__}: the positional arguments are `a: Weight, b: Weight`, "
+            "`weights: Weights` or `deltas: Deltas`, then a `Stat` if (and only if) there is "
+            "stats=…, then `Masks` if the method is random"
+        )
+    return merged, random

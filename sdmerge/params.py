@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a slider shows and a search explores; `limits` is what is allowed, where that is wider."""
+    """What a slider shows and a search explores; `limits` is what is allowed, if that is wider."""
 
     low: float
     high: float
@@ -48,6 +49,9 @@ class Mergekit:
 class _PerModel:
     pass
 
+
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True,
+           "false": False, "no": False, "off": False, "0": False}  # fmt: skip
 
 PerModel = Annotated[T, _PerModel()]
 """One value per model. In a method's body it broadcasts against the stacked inputs."""
@@ -91,14 +95,15 @@ class Param:
         raise self._wrong(value, f"one of {', '.join(self.choices)}", hint)
 
     def _check_number(self, value: float) -> float | int:
-        if self.kind == "int" and value != int(value):
-            raise self._wrong(value, "a whole number")
         if self.range is not None:
             low, high = self.range.allowed
             if not low <= value <= high:
-                raise MethodError(
-                    f"{self.name} = {value:g} is outside {low:g}..{high:g}", hint=self.doc
-                )
+                what = f"{self.name} = {value!r} is outside {low:g}..{high:g}"
+                raise MethodError(what, hint=self.doc)
+        elif not abs(value) <= sys.float_info.max:
+            raise self._wrong(value, "a finite number")
+        if self.kind == "int" and value != int(value):
+            raise self._wrong(value, "a whole number")
         return int(value) if self.kind == "int" else float(value)
 
     def _wrong(self, value: object, wanted: str, hint: str = "") -> MethodError:
@@ -107,15 +112,7 @@ class Param:
     def parse(self, text: str) -> Scalar:
         """The value that a command line or an axis spells as `text`."""
         if self.kind == "bool":
-            words = {
-                "true": True,
-                "yes": True,
-                "on": True,
-                "false": False,
-                "no": False,
-                "off": False,
-            }
-            return self.check(words.get(text.lower(), text))
+            return self.check(_SWITCH.get(text.lower(), text))
         if self.kind == "choice":
             return self.check(text)
         try:
@@ -127,8 +124,8 @@ class Param:
 def read_params(function: Callable[..., Any]) -> tuple[Param, ...]:
     """The parameters that `function`'s keyword-only arguments declare.
 
-    Each needs a default and a docstring line `name: text`; a missing one is a TypeError, raised
-    when the module is imported, because only the author of the method can mend it.
+    Each needs a default within its limits and a docstring line `name: text`; what is missing is a
+    TypeError, raised when the module is imported, because only the method's author can mend it.
     """
     hints = typing.get_type_hints(function, include_extras=True)
     docs = _docs(function)
@@ -158,7 +155,7 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
         hint, *more = get_args(hint)
         extras += tuple(more)
     choices = tuple(get_args(hint)) if get_origin(hint) is Literal else ()
-    return Param(
+    param = Param(
         name=name,
         kind="choice" if choices else _kind(hint, owner, name),
         default=argument.default,
@@ -168,6 +165,13 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
         per_model=any(isinstance(extra, _PerModel) for extra in extras),
         mergekit=next((extra.default for extra in extras if isinstance(extra, Mergekit)), None),
     )
+    if param.per_model and param.kind not in ("float", "int"):
+        raise TypeError(f"{owner}: parameter {name} is per model, so it must be a number")
+    try:
+        param.check(param.default)
+    except MethodError as error:
+        raise TypeError(f"{owner}: the default of {error.what}") from None
+    return param
 
 
 def _kind(hint: Any, owner: str, name: str) -> Kind:

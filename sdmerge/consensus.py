@@ -16,9 +16,9 @@ NEARLY_ZERO = 1e-8
 
 
 def weighted_sum(stack: Tensor, weight: float, *, normalize: bool) -> Tensor:
-    """Σ wᵢ·xᵢ over the first dimension of `stack` [n, *shape], divided by Σ wᵢ if asked and possible."""
+    """Σ wᵢ·xᵢ over the first dimension of `stack` [n, *shape]; ÷ Σ wᵢ if asked and possible."""
     mixed = total(weight * stack)
-    scale = float(total(weight * stack.new_ones(len(stack), 1)))
+    scale = sum(float(share) for share in torch.as_tensor(weight).reshape(-1).expand(len(stack)))
     return mixed / scale if normalize and abs(scale) > NEARLY_ZERO else mixed
 
 
@@ -26,14 +26,15 @@ def disjoint_mean(deltas: Tensor, weight: float, vote: Vote, *, normalize: bool)
     """Elect a sign per entry, then Σ wᵢ·τᵢ / Σ |wᵢ| over the entries that have it.
 
     Yadav et al., "TIES-Merging", 2023, §3.2 (elect, disjoint merge); zero entries do not take part.
-    Without `normalize` the sum alone. An entry of a negatively weighted model counts turned around.
+    Without `normalize` the sum alone. Where weights count in the vote, an entry of a negatively
+    weighted model votes turned around.
     """
     weighted = weight * deltas  # [n, *shape]
-    ballots = {"after": weighted, "before": deltas, "count": weighted.sign()}[vote]
-    elected = total(ballots).sign()
-    agrees = (weighted.sign() == elected) & (elected != 0)
+    voters = deltas if vote == "before" else weighted
+    elected = total(voters.sign() if vote == "count" else voters).sign()
+    agrees = (voters.sign() == elected) & (elected != 0)
     mixed = total(torch.where(agrees, weighted, 0.0))
     if not normalize:
         return mixed
-    shares = total(torch.where(agrees, abs(weight) * torch.ones_like(deltas), 0.0))
+    shares = total(torch.where(agrees, abs(weight), deltas.new_zeros(())))
     return torch.where(shares > 0, mixed / shares, 0.0)

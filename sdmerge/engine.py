@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from sdmerge.errors import InputError
+from sdmerge.manifest import Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
 from sdmerge.plan.tasks import Combine, Node, Read, Task
@@ -24,9 +26,6 @@ from sdmerge.tensors.dtypes import TORCH
 SLAB = 1 << 18
 """Elements per slab: a few of them fit the cache beside the method's intermediates."""
 
-Row = Callable[[int, int], Tensor]
-"""Elements [start, stop) of an input as fresh or shared float32."""
-
 
 class Readable(Protocol):
     """The part of a source that the engine needs."""
@@ -34,6 +33,67 @@ class Readable(Protocol):
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Tensor:
         """Elements [start, stop) of `key`, flat."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """An input as it was given: a flat tensor, or None for one that does not differ from the base.
+
+    `name` is the file, for complaints.
+    """
+
+    tensor: Tensor | None
+    space: Space
+    name: str
+
+    def seen_as(self, space: Space, base: Tensor | None, start: int, stop: int) -> Tensor:
+        """Elements [start, stop) as weights or as a difference from `base`, the base's slab."""
+        if self.tensor is None:
+            assert base is not None, "an input without a tensor needs a base"
+            return torch.zeros_like(base) if space == "delta" else base
+        values = self.tensor[start:stop].float()
+        if self.space == space:
+            return values
+        assert base is not None, "a difference needs a base"
+        return values - base if space == "delta" else base + values
+
+
+@dataclass(frozen=True, slots=True)
+class _Operands:
+    """The inputs of one merge and its base, seen in the space of the method."""
+
+    inputs: tuple[_Operand, ...]
+    base: _Operand | None
+    space: Space
+    key: str
+
+    def slab(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
+        """The inputs [n, stop - start] and the base, float32."""
+        base = self._base(start, stop)
+        rows = [operand.seen_as(self.space, base, start, stop) for operand in self.inputs]
+        return torch.stack(rows), base
+
+    def whole(self, numel: int) -> Whole:
+        """The inputs, each to be read in pieces of any size."""
+        return Whole([functools.partial(self._row, operand) for operand in self.inputs], numel)
+
+    def check(self, stack: Tensor, base: Tensor | None, start: int, stop: int) -> None:
+        """A NaN or an infinity is an InputError that names the file and the tensor."""
+        # a sum is finite only if all entries are, and much cheaper than looking at each
+        sums = [float(values.sum()) for values in (stack, base) if values is not None]
+        if all(math.isfinite(one) for one in sums):
+            return
+        for operand in (*self.inputs, *([self.base] if self.base else [])):
+            if operand.tensor is not None:
+                refuse_unsound(operand.tensor[start:stop], operand.name, self.key)
+
+    def _base(self, start: int, stop: int) -> Tensor | None:
+        if self.base is None or self.base.tensor is None:
+            return None
+        return self.base.tensor[start:stop].float()
+
+    def _row(self, operand: _Operand, start: int, stop: int) -> Tensor:
+        return operand.seen_as(self.space, self._base(start, stop), start, stop)
 
 
 class Engine:
@@ -62,136 +122,97 @@ class Engine:
     def _cast(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
         out = torch.empty(stored.numel(), dtype=dtype)
         for start, stop in self._slabs(stored.numel()):
-            values = stored[start:stop].float()
-            self._check_inputs(values[None], [(self._name(task.node), values)], task.key)
-            store(values, out[start:stop], task.key)
+            refuse_unsound(stored[start:stop], self._name(task.node), task.key)
+            store(stored[start:stop].float(), out[start:stop], task.key)
         return out
 
     def _combine(
         self, node: Combine, key: str, shape: tuple[int, ...], dtype: torch.dtype
     ) -> Tensor:
-        method = self._methods[node.method]
-        base = self._load(node.base, key, shape) if node.base is not None else None
-        inputs = [self._load(child, key, shape) for child in node.inputs]
-        rows = [
-            _row(node, child, tensor, base)
-            for child, tensor in zip(node.inputs, inputs, strict=True)
-        ]
-        numel = math.prod(shape)
-        named = [
-            (self._name(child), tensor) for child, tensor in zip(node.inputs, inputs, strict=True)
-        ]
-        checked = [*named, (self._name(node.base), base)]
-        stat = None
-        if method.stats is not None:
-            self._check_whole(checked, key)
-            stat = method.survey(Whole(rows, numel), _values(node, 2))
-        out = torch.empty(numel, dtype=dtype)
-        streams = (
-            [stream_key(node.seed, key, name) for name in node.names]
-            if node.seed is not None
-            else []
-        )
+        method, numel = self._methods[node.method], math.prod(shape)
+        operands = self._operands(node, key, shape)
+        streams = self._streams(node, key)
         # a method that needs whole tensors gets one slab in the tensor's own shape
-        pieces = self._slabs(numel) if method.spec.unit == "element" else iter([(0, numel)])
-        rank = 2 if method.spec.unit == "element" else 1 + len(shape)
-        for start, stop in pieces:
-            stack = torch.stack([row(start, stop) for row in rows])
-            self._check_inputs(
-                stack,
-                [(name, t[start:stop] if t is not None else None) for name, t in checked],
-                key,
-            )
-            if method.spec.unit == "tensor":
-                stack = stack.reshape(len(rows), *shape)
-            random = Random(streams, start, stop) if method.spec.random else None
-            merged = method.merge(stack, stat, random, _values(node, rank)).reshape(-1)
+        flat = method.spec.unit == "element"
+        values = _values(node, 2 if flat else 1 + len(shape), torch.float32)
+        out = torch.empty(numel, dtype=dtype)
+        stat = self._survey(method, node, operands, numel)
+        for start, stop in self._slabs(numel) if flat else [(0, numel)] * (numel > 0):
+            stack, base = operands.slab(start, stop)
+            operands.check(stack, base, start, stop)
+            slab_shape = (stop - start,) if flat else shape
+            random = Random(streams, start, stop, slab_shape) if method.spec.random else None
+            merged = method.merge(stack.reshape(-1, *slab_shape), stat, random, values).reshape(-1)
             if method.spec.space == "delta" and base is not None:
-                merged = base[start:stop].float() + merged
+                merged = base + merged
             store(merged, out[start:stop], key)
         return out
 
-    def _load(self, node: Node | None, key: str, shape: tuple[int, ...]) -> Tensor | None:
+    def _operands(self, node: Combine, key: str, shape: tuple[int, ...]) -> _Operands:
+        return _Operands(
+            inputs=tuple(self._operand(child, key, shape) for child in node.inputs),
+            base=None if node.base is None else self._operand(node.base, key, shape),
+            space=node.space,
+            key=key,
+        )
+
+    def _operand(self, node: Node | None, key: str, shape: tuple[int, ...]) -> _Operand:
         """The node's tensor, flat: as stored for a read, float32 for a merge; None stays None."""
         if node is None:
-            return None
+            return _Operand(None, "delta", "")
         if isinstance(node, Read):
-            return self._sources[node.source].read(key)
-        return self._combine(node, key, shape, torch.float32)
+            return _Operand(self._sources[node.source].read(key), node.space, self._name(node))
+        merged = self._combine(node, key, shape, torch.float32)
+        return _Operand(merged, "weight", self._name(node))
 
-    def _name(self, node: Node | None) -> str:
-        if isinstance(node, Read):
-            return self._names[node.source]
-        return "an earlier stage" if node is not None else ""
+    def _survey(self, method: Method, node: Combine, operands: _Operands, numel: int) -> Any:
+        """What the method wants to know of the whole tensors. Its parameters are float64 there."""
+        if method.stats is None:
+            return None
+        for start, stop in self._slabs(numel):
+            operands.check(*operands.slab(start, stop), start, stop)
+        return method.survey(operands.whole(numel), _values(node, 2, torch.float64))
+
+    @staticmethod
+    def _streams(node: Combine, key: str) -> list[int]:
+        if node.seed is None:
+            return []
+        return [stream_key(node.seed, key, name) for name in node.names]
+
+    def _name(self, node: Node) -> str:
+        return self._names[node.source] if isinstance(node, Read) else "an earlier stage"
 
     def _slabs(self, numel: int) -> Iterator[tuple[int, int]]:
         for start in range(0, numel, self._slab):
             yield start, min(start + self._slab, numel)
 
-    def _check_whole(self, named: Sequence[tuple[str, Tensor | None]], key: str) -> None:
-        for name, tensor in named:
-            if tensor is not None:
-                for start, stop in self._slabs(tensor.numel()):
-                    values = tensor[start:stop].float()
-                    self._check_inputs(values[None], [(name, values)], key)
 
-    @staticmethod
-    def _check_inputs(stack: Tensor, named: Sequence[tuple[str, Tensor | None]], key: str) -> None:
-        """A NaN or an infinity in `stack` is an InputError that names the file and the tensor."""
-        # the sum is finite only if all entries are, and much cheaper than looking at each
-        if math.isfinite(float(stack.sum())):
-            return
-        for name, tensor in named:
-            if tensor is not None and not torch.isfinite(tensor.float()).all():
-                what = f"'{key}' holds NaN or infinite numbers"
-                hint = "The file is damaged or its training diverged; merge without it, or take this component from another model."
-                raise InputError(what, where=name, hint=hint)
+def refuse_unsound(values: Tensor, name: str, key: str) -> None:
+    """Nothing if all values are finite, else an InputError that names the model and the tensor."""
+    if not torch.isfinite(values.float()).all():
+        hint = (
+            "The file is damaged or its training diverged. Take the component from another model."
+        )
+        raise InputError(f"'{key}' holds NaN or infinite numbers", where=name, hint=hint)
 
 
 def store(values: Tensor, out: Tensor, key: str) -> None:
     """Round float32 `values` into `out`; what the dtype cannot hold is an error, never infinity."""
+    low, high = (float(end) for end in torch.aminmax(values))
+    limit, step = torch.finfo(out.dtype).max, torch.finfo(out.dtype).eps
+    largest = max(-low, high)
+    # what lies less than half a step beyond the largest number is rounded down to it
+    if not largest <= limit * (1 + step / 4):
+        name = str(out.dtype).removeprefix("torch.")
+        hint = "Lower the weights, or store the result in a wider dtype: dtype: bfloat16."
+        raise InputError(f"'{key}' reaches {largest:g}; {name} ends at {limit:g}", hint=hint)
     out.copy_(values)
-    if out.dtype not in (torch.float32, torch.float64, torch.bfloat16):
-        largest = float(values.abs().amax()) if values.numel() else 0.0
-        limit = torch.finfo(out.dtype).max
-        if largest > limit and not torch.isfinite(out.float()).all() or largest > limit * 1.0005:
-            name = str(out.dtype).removeprefix("torch.")
-            hint = "Store the result as bfloat16 or float32: dtype: bfloat16."
-            raise InputError(f"'{key}' reaches {largest:g}; {name} ends at {limit:g}", hint=hint)
 
 
-def _row(node: Combine, child: Node | None, tensor: Tensor | None, base: Tensor | None) -> Row:
-    """The input as the method wants to see it: a difference from the base, or whole weights."""
-    given_as_delta = isinstance(child, Read) and child.space == "delta"
-    return functools.partial(_slice, tensor, base, given_as_delta, node.space == "delta")
-
-
-def _slice(
-    tensor: Tensor | None,
-    base: Tensor | None,
-    given_as_delta: bool,
-    wanted_as_delta: bool,
-    start: int,
-    stop: int,
-) -> Tensor:
-    if tensor is None:
-        assert base is not None, "an input without a tensor needs a base"
-        reference = base[start:stop].float()
-        return torch.zeros_like(reference) if wanted_as_delta else reference
-    values = tensor[start:stop].float()
-    if given_as_delta == wanted_as_delta:
-        return values
-    assert base is not None, "a difference needs a base"
-    reference = base[start:stop].float()
-    return values - reference if wanted_as_delta else reference + values
-
-
-def _values(node: Combine, rank: int) -> dict[str, Any]:
-    """Parameter values; one per model becomes a tensor that broadcasts against a stack of `rank`."""
+def _values(node: Combine, rank: int, dtype: torch.dtype) -> dict[str, Any]:
+    """Parameter values; one per model becomes a tensor that broadcasts against the stack."""
     shape = (-1, *[1] * (rank - 1))
     return {
-        name: torch.tensor(value, dtype=torch.float32).reshape(shape)
-        if isinstance(value, tuple)
-        else value
+        name: torch.tensor(value, dtype=dtype).reshape(shape) if isinstance(value, tuple) else value
         for name, value in node.values
     }

@@ -39,22 +39,22 @@ def uniform_bits(stream: int, start: int, stop: int) -> np.ndarray:
 
 
 class Random:
-    """The random numbers of one slab: as many streams as the method has inputs."""
+    """The random numbers of a slab, or of a whole tensor in its shape: one stream per input."""
 
-    def __init__(self, streams: Sequence[int], start: int, stop: int) -> None:
+    def __init__(
+        self, streams: Sequence[int], start: int, stop: int, shape: tuple[int, ...] | None = None
+    ) -> None:
         self._streams = streams
         self._start = start
         self._stop = stop
+        self._shape = (stop - start,) if shape is None else shape
 
     def keep(self, probability: float | Tensor) -> Tensor:
-        """Booleans [n, slab], each True with `probability` (a number, or one per input)."""
-        chances = (
-            torch.as_tensor(probability, dtype=torch.float64).reshape(-1).expand(len(self._streams))
-        )
-        masks = [
-            self._row(stream, float(p)) for stream, p in zip(self._streams, chances, strict=True)
-        ]
-        return torch.from_numpy(np.stack(masks))
+        """Booleans [n, *shape], each True with `probability` (a number, or one per input)."""
+        chances = torch.as_tensor(probability, dtype=torch.float64).reshape(-1)
+        streams = zip(self._streams, chances.expand(len(self._streams)), strict=True)
+        masks = np.stack([self._row(stream, float(chance)) for stream, chance in streams])
+        return torch.from_numpy(masks).reshape(-1, *self._shape)  # pyright: ignore[reportUnknownMemberType]
 
     def _row(self, stream: int, probability: float) -> np.ndarray:
         threshold = np.uint64(round(probability * 2**32))

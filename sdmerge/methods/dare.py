@@ -56,7 +56,7 @@ def dare_ties(
     normalize: Average the entries that agree; otherwise add them up.
     rescale: Divide the entries that are kept by the density.
     vote: What elects the sign: the sum of weighted entries (after), of entries without weights
-        (before), or the number of models on each side (count).
+        (before), or the number of models on each side (count; a tie keeps none).
     """
     kept = drop(deltas, random, density, rescale=rescale)
     return lambda_ * disjoint_mean(kept, weight, vote, normalize=normalize)

@@ -15,7 +15,7 @@ from sdmerge.params import Fraction, Mergekit, PerModel, Scale, Strength
 
 def smallest_kept(whole: Whole, density: Tensor) -> Tensor:
     """Per delta the smallest magnitude [n, 1] among the share `density` that is kept."""
-    # a hair less, so that 0.7 * 10 keeps 7 entries and not 8
+    # a hair less, so that 0.07 * 100 keeps 7 entries and not 8
     counts = [math.ceil(float(share) * whole.numel - 1e-6) for share in density.reshape(-1)]
     return whole.kth_magnitude(counts)
 
@@ -23,8 +23,8 @@ def smallest_kept(whole: Whole, density: Tensor) -> Tensor:
 @method(title="TIES", paper="https://arxiv.org/abs/2306.01708", stats=smallest_kept)
 def ties(
     deltas: Deltas, cut: Stat, *, weight: PerModel[Strength] = 1.0,
-    density: Annotated[PerModel[Fraction], Mergekit(1.0)] = 0.2, lambda_: Scale = 1.0,
-    normalize: bool = True, vote: Vote = "after",
+    density: Annotated[PerModel[Fraction], Mergekit(1.0)] = 0.2,  # noqa: ARG001  `cut` is made of it
+    lambda_: Scale = 1.0, normalize: bool = True, vote: Vote = "after",
 ) -> Delta:  # fmt: skip
     """Trim each delta to its largest entries, elect a sign per entry, average those that agree.
 
@@ -37,7 +37,7 @@ def ties(
     lambda: Scale of the merged difference.
     normalize: Average the entries that agree; otherwise add them up.
     vote: What elects the sign: the sum of weighted entries (after), of entries without weights
-        (before, as in the paper), or the number of models on each side (count).
+        (before, as in the paper), or the number of models on each side (count; a tie keeps none).
     """
     kept = torch.where(deltas.abs() >= cut, deltas, 0.0)
     return lambda_ * disjoint_mean(kept, weight, vote, normalize=normalize)

@@ -1,4 +1,4 @@
-"""Addresses: `models[ja].parameters.weight`, as `--set`, axes and sliders name a value of a recipe."""
+"""Addresses: `models[ja].parameters.weight`, as `--set`, axes and sliders name a value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from sdmerge.errors import RecipeError, nearest
+from sdmerge.recipe.aliases import aliases
 from sdmerge.recipe.nodes import Node, parse_yaml
 
 _STEP = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<index>[^\]]+)\])?(?:\.|$)")
@@ -45,8 +46,7 @@ def _put(documents: list[Node], path: str, value: Node, where: str) -> list[Node
 
 
 def _name(document: Node) -> str:
-    fields = document.value if isinstance(document.value, dict) else {}
-    return str(fields["name"].value) if "name" in fields else ""
+    return _text(document, "name") or ""
 
 
 def _steps(path: str, where: str) -> list[tuple[str, str | None]]:
@@ -68,15 +68,16 @@ def _steps(path: str, where: str) -> list[tuple[str, str | None]]:
 def _replace(node: Node, steps: list[tuple[str, str | None]], value: Node, where: str) -> Node:
     """`node` with the value at `steps` replaced; missing mappings on the way are made."""
     (name, index), rest = steps[0], steps[1:]
-    fields: dict[str, Node] = dict(node.value) if isinstance(node.value, dict) else {}
+    fields = dict(node.value) if isinstance(node.value, dict) else {}
     if index is None:
         fields[name] = (
             _replace(fields.get(name, Node({}, where)), rest, value, where) if rest else value
         )
         return Node(fields, node.where)
-    if name not in fields or not isinstance(fields[name].value, list):
+    found = fields[name].value if name in fields else None
+    if not isinstance(found, list):
         raise RecipeError(f"this recipe has no list '{name}'", where=where)
-    items: list[Node] = list(fields[name].value)
+    items = list(found)
     position = _position(items, index, name, where)
     items[position] = _replace(items[position], rest, value, where) if rest else value
     fields[name] = Node(items, fields[name].where)
@@ -86,19 +87,13 @@ def _replace(node: Node, steps: list[tuple[str, str | None]], value: Node, where
 def _position(items: list[Node], index: str, name: str, where: str) -> int:
     if index.isdigit() and int(index) < len(items):
         return int(index)
-    names = [str(_plain(item, "name") or _stem(str(_plain(item, "model") or ""))) for item in items]
+    names = aliases([(_text(item, "name"), _text(item, "model") or "") for item in items])
     if index in names:
         return names.index(index)
     hint = f"{nearest(index, names)} It has 0 to {len(items) - 1}: {', '.join(names)}.".strip()
     raise RecipeError(f"{name}[{index}] is not in this recipe", where=where, hint=hint)
 
 
-def _plain(item: Node, key: str) -> object:
-    return item.value[key].value if isinstance(item.value, dict) and key in item.value else None
-
-
-def _stem(path: str) -> str:
-    last = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return (
-        last.rsplit(".", 1)[0] if last.endswith((".safetensors", ".ckpt", ".pt", ".bin")) else last
-    )
+def _text(item: Node, key: str) -> str | None:
+    found = item.value.get(key) if isinstance(item.value, dict) else None
+    return found.value if found is not None and isinstance(found.value, str) else None

@@ -21,7 +21,7 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class Mbw:
-    """One number per block, as merge-block-weighted tools write them: BASE, IN00, …, M00, OUT00, …"""
+    """One number per block, as block-weight tools write them: BASE, IN00, …, M00, OUT00, …"""
 
     numbers: tuple[float, ...]
 
@@ -49,7 +49,7 @@ Value = Scalar | Gradient | Mbw | Preset | Search
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`value` for the tensors that `filter` takes; no filter takes all. `where` is file and line."""
+    """`value` for the tensors that `filter` takes; without a filter, for all that are left."""
 
     value: Value
     filter: str | None = None

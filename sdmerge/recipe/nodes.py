@@ -1,21 +1,29 @@
 """YAML as nodes that remember their line, so that every complaint can say where."""
 
+# PyYAML is typed in part
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from sdmerge.errors import RecipeError, nearest
 
+MOST_VALUES = 100_000
+"""Values a recipe may have: a few lines of aliases within aliases could stand for billions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A YAML value and the place it was written. `value` is a dict or list of nodes, or a scalar."""
+    """A YAML value and the place it was written: its key's line, for a value that has a key."""
 
-    value: Any
+    value: dict[str, Node] | list[Node] | bool | int | float | str | None
     where: str
 
     def error(self, what: str, hint: str = "") -> RecipeError:
@@ -58,6 +66,12 @@ class Node:
             raise self.error(f"{what} should be a number, not {describe(self.value)}")
         return float(self.value)
 
+    def switch(self, what: str) -> bool:
+        """The node as true or false."""
+        if not isinstance(self.value, bool):
+            raise self.error(f"{what} should be true or false, not {describe(self.value)}")
+        return self.value
+
     def plain(self) -> Any:
         """The node as ordinary Python values."""
         if isinstance(self.value, dict):
@@ -67,7 +81,7 @@ class Node:
         return self.value
 
 
-def describe(value: Any) -> str:
+def describe(value: object) -> str:
     """A YAML value in words, short enough for a message."""
     if value is None:
         return "nothing"
@@ -78,49 +92,96 @@ def describe(value: Any) -> str:
     return repr(value)
 
 
+class Loader(yaml.SafeLoader):
+    """PyYAML's loader, to which 1e-3 is a number, as it is to everybody else."""
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what `Loader` reads back."""
+
+
+for _reader in (Loader, Dumper):
+    _reader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
+
+
 def parse_yaml(text: str, name: str) -> list[Node]:
     """The documents of `text`; `name` is the file, for messages."""
-    loader = yaml.SafeLoader(text)
     try:
-        documents: list[Node] = []
-        while loader.check_node():
-            documents.append(_node(loader, loader.get_node(), name))
-        return documents
+        return list(_documents(text, name))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = getattr(error, "problem", None) or str(error)
         raise RecipeError(f"this is not YAML: {problem}", where=where) from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise RecipeError("this is nested too deep, or in itself", where=name) from None
 
 
 def to_nodes(value: Any, where: str) -> Node:
     """Python values as nodes that all say `where`."""
     if isinstance(value, dict):
-        items: dict[Any, Any] = value
+        items = cast("dict[object, object]", value)
         return Node({str(key): to_nodes(child, where) for key, child in items.items()}, where)
     if isinstance(value, list | tuple):
-        children: Iterable[Any] = value
+        children = cast("Iterable[object]", value)
         return Node([to_nodes(child, where) for child in children], where)
     return Node(value, where)
 
 
-def _node(loader: Any, node: Any, name: str) -> Node:
-    where = f"{name}:{node.start_mark.line + 1}"
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-        found: dict[str, Node] = {}
+def _documents(text: str, name: str) -> Iterator[Node]:
+    loader = Loader(text)
+    try:
+        builder = _Builder(loader, name)
+        while loader.check_node():
+            yield builder.build(loader.get_node())
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Makes nodes of PyYAML's, which know their place in the text."""
+
+    def __init__(self, loader: Loader, name: str) -> None:
+        self._loader = loader
+        self._name = name
+        self._count = itertools.count(1)
+
+    def build(self, node: Any, line: str = "") -> Node:
+        """The node, said to be at `line` if that is given, else where its value begins."""
+        where = line or self._line(node)
+        if next(self._count) > MOST_VALUES:
+            raise RecipeError(f"this has more than {MOST_VALUES:,} values", where=where)
+        if isinstance(node, yaml.MappingNode):
+            return Node(self._mapping(node), where)
+        if isinstance(node, yaml.SequenceNode):
+            return Node([self.build(child) for child in node.value], where)
+        return Node(self._loader.construct_object(node, deep=True), where)
+
+    def _mapping(self, node: Any) -> dict[str, Node]:
+        own: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))
-            line = f"{name}:{key_node.start_mark.line + 1}"
-            if key in found:
+            line = self._line(key_node)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged |= self._merged(self.build(value_node, line))
+                continue
+            key = str(self._loader.construct_object(key_node, deep=True))
+            if key in own:
                 raise RecipeError(f"'{key}' is given twice", where=line)
-            child = _node(loader, value_node, name)
-            found[key] = (
-                Node(child.value, line) if not isinstance(child.value, dict | list) else child
-            )
-        return Node(found, where)
-    if isinstance(node, yaml.SequenceNode):
-        return Node([_node(loader, child, name) for child in node.value], where)
-    return Node(loader.construct_object(node, deep=True), where)
+            own[key] = self.build(value_node, line)
+        return {**merged, **own}
+
+    @staticmethod
+    def _merged(node: Node) -> dict[str, Node]:
+        """What `<<: *one` or `<<: [*one, *two]` brings in; the first of a list wins."""
+        found: dict[str, Node] = {}
+        for part in node.value if isinstance(node.value, list) else [node]:
+            found = {**part.mapping("<<"), **found}
+        return found
+
+    def _line(self, node: Any) -> str:
+        return f"{self._name}:{node.start_mark.line + 1}"

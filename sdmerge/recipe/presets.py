@@ -22,20 +22,67 @@ class Shape:
     base: float = 0.0
 
 
+def row(name: str, blocks: int = 25) -> tuple[float, ...]:
+    """A preset as a row for so many blocks: BASE, then the first block to the last."""
+    shape = PRESETS[name]
+    return (shape.base, *(shape.curve(block / (blocks - 1)) for block in range(blocks)))
+
+
+def _flat(height: float) -> Curve:
+    def curve(_: float) -> float:
+        return height
+
+    return curve
+
+
+def _reverse(curve: Curve) -> Curve:
+    return lambda x: 1 - curve(x)
+
+
+def _valley(x: float) -> float:
+    return abs(2 * x - 1)
+
+
 def _smooth(x: float) -> float:
     return x * x * (3 - 2 * x)
 
 
-def _within(*ranges: tuple[float, float], height: float = 1.0) -> Curve:
-    """`height` inside the closed ranges of depth, 0 outside."""
+def _descent(x: float) -> float:
+    return (1 + math.cos(math.pi * x)) / 2
+
+
+def _out12_5(x: float) -> float:
+    return 0.5 if abs(x - 0.5) < 1e-9 else float(x > 0.5)
+
+
+def _within(*ranges: tuple[int, int], height: float = 1.0) -> Curve:
+    """`height` in these ranges of SD1's 25 blocks, both ends included, 0 outside."""
     edge = 1e-9
-    return lambda x: height if any(low - edge <= x <= high + edge for low, high in ranges) else 0.0
+
+    def curve(x: float) -> float:
+        return height if any(low - edge <= 24 * x <= high + edge for low, high in ranges) else 0.0
+
+    return curve
 
 
 def _wrap(count: int) -> Curve:
     """1 in the first and the last `count` / 2 of SD1's 25 blocks, 0 between."""
-    share = (count // 2 - 1) / 24
-    return _within((0.0, share), (1.0 - share, 1.0))
+    last = count // 2 - 1
+    return _within((0, last), (24 - last, 24))
+
+
+def _soft_ring(x: float) -> float:
+    """1 in two rings of SD1's 25 blocks, 0.5 on the blocks beside them."""
+    return (_within((5, 9), (15, 19))(x) + _within((6, 8), (16, 18))(x)) / 2
+
+
+def _hermite(x: float) -> float:
+    return ((19 / 3 * x - 9.5) * x + 25 / 6) * x
+
+
+def _true_hermite(x: float) -> float:
+    """Lifted by 1/24, but for the first block: so it is in the rows that people share."""
+    return ((77 / 12 * x - 77 / 8) * x + 25 / 6) * x + 1 / 24 if x > 1e-9 else 0.0
 
 
 def _fold(y: float) -> float:
@@ -43,44 +90,56 @@ def _fold(y: float) -> float:
     return 1 - abs(y % 2 - 1)
 
 
-def _reverse(curve: Curve) -> Curve:
-    return lambda x: 1 - curve(x)
+def _amplified(times: int) -> Curve:
+    return lambda x: _fold(times * _smooth(x))
 
 
-def _out12_5(x: float) -> float:
-    return 0.5 if abs(x - 0.5) < 1e-9 else float(x > 0.5)
+def _repeated(times: int) -> Curve:
+    return lambda x: _smooth(_fold(times * x))
 
 
-def _steps() -> dict[str, Shape]:
-    """The smooth steps that are amplified (`2SMOOTHSTEP`) or repeated (`HALF_SMOOTHSTEP`), folded."""
-    repeats = {"HALF_": 2, "ONE_THIRD_": 3, "ONE_FOURTH_": 4}
-    amplified = {f"{n}": (lambda x, n=n: _fold(n * _smooth(x))) for n in (2, 3, 4)}
-    repeated = {name: (lambda x, n=n: _smooth(_fold(n * x))) for name, n in repeats.items()}
+def _both_ways() -> dict[str, Shape]:
+    """Curves that are also known upside down: under REVERSE_, or with an R_ inside the name."""
     found: dict[str, Shape] = {}
-    for name, curve in {**amplified, **repeated}.items():
-        found[f"{name}SMOOTHSTEP"] = Shape(curve)
-        found[f"{name}R_SMOOTHSTEP"] = Shape(_reverse(curve))
+    for prefix, name, curve in (
+        ("", "SMOOTHSTEP", _smooth),
+        ("", "COSINE", _descent),
+        ("TRUE_", "CUBIC_HERMITE", _true_hermite),
+        ("FAKE_", "CUBIC_HERMITE", _hermite),
+    ):
+        found[f"{prefix}{name}"] = Shape(curve)
+        found[f"{prefix}REVERSE_{name}"] = Shape(_reverse(curve))
+    for prefix, curve in (
+        ("2", _amplified(2)),
+        ("3", _amplified(3)),
+        ("4", _amplified(4)),
+        ("HALF_", _repeated(2)),
+        ("ONE_THIRD_", _repeated(3)),
+        ("ONE_FOURTH_", _repeated(4)),
+    ):
+        found[f"{prefix}SMOOTHSTEP"] = Shape(curve)
+        found[f"{prefix}R_SMOOTHSTEP"] = Shape(_reverse(curve))
     return found
 
 
 PRESETS: Mapping[str, Shape] = {
-    "ALL_A": Shape(lambda x: 0.0),
-    "ALL_B": Shape(lambda x: 1.0, base=1.0),
-    "FLAT_25": Shape(lambda x: 0.25),
-    "FLAT_75": Shape(lambda x: 0.75),
-    "GRAD_V": Shape(lambda x: abs(2 * x - 1)),
-    "GRAD_A": Shape(lambda x: 1 - abs(2 * x - 1)),
+    "ALL_A": Shape(_flat(0.0)),
+    "ALL_B": Shape(_flat(1.0), base=1.0),
+    "FLAT_25": Shape(_flat(0.25)),
+    "FLAT_75": Shape(_flat(0.75)),
+    "GRAD_V": Shape(_valley),
+    "GRAD_A": Shape(_reverse(_valley)),
     "WRAP08": Shape(_wrap(8)),
     "WRAP12": Shape(_wrap(12)),
     "WRAP14": Shape(_wrap(14)),
     "WRAP16": Shape(_wrap(16)),
-    "MID12_50": Shape(_within((5 / 24, 18 / 24), height=0.5)),
-    "OUT07": Shape(_within((18 / 24, 1.0))),
-    "OUT12": Shape(_within((13 / 24, 1.0))),
+    "MID12_50": Shape(_within((5, 18), height=0.5)),
+    "OUT07": Shape(_within((18, 24))),
+    "OUT12": Shape(_within((13, 24))),
     "OUT12_5": Shape(_out12_5),
-    "SMOOTHSTEP": Shape(_smooth),
-    "REVERSE_SMOOTHSTEP": Shape(_reverse(_smooth)),
-    "COSINE": Shape(lambda x: (1 + math.cos(math.pi * x)) / 2),
-    "REVERSE_COSINE": Shape(lambda x: (1 - math.cos(math.pi * x)) / 2),
-    **_steps(),
+    "RING08_SOFT": Shape(_soft_ring),
+    "RING08_5": Shape(_within((6, 9), (15, 18))),
+    "RING10_5": Shape(_within((5, 9), (15, 19))),
+    "RING10_3": Shape(_within((6, 10), (14, 18))),
+    **_both_ways(),
 }

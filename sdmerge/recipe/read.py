@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
 
-from sdmerge.errors import MethodError, RecipeError
+from sdmerge.errors import MethodError, RecipeError, nearest
 from sdmerge.manifest import MethodSpec, manifest
+from sdmerge.params import Param, Range
 from sdmerge.recipe.address import apply_settings
-from sdmerge.recipe.model import ComponentRule, ModelRef, Output, Recipe, Setting, Stage
+from sdmerge.recipe.aliases import aliases
+from sdmerge.recipe.model import ComponentRule, Layout, ModelRef, Output, Recipe, Setting, Stage
 from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
-from sdmerge.recipe.values import read_setting
+from sdmerge.recipe.values import read_scalar, read_setting
 
 _STAGE_KEYS = (
     "merge_method", "base_model", "models", "slices", "parameters", "components", "apply", "name",
     "dtype", "out_dtype", "output", "seed", "grid", "evolve", "tokenizer_source", "chat_template",
 )  # fmt: skip
 _RECIPE_KEYS = ("dtype", "out_dtype", "output", "seed", "grid", "evolve")
+_LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 _REFUSED = {
     "modules": "List the models' components under 'components'.",
     "tokenizer": "Take a tokenizer whole: components: {tokenizer: {take: NAME}}.",
 }
-_MEANINGLESS = {"int8_mask": "masks are exact here", "tokenizer_source": "tokenizers are taken whole",
-                "chat_template": "pictures have none"}  # fmt: skip
+_IGNORED = {"tokenizer_source": "tokenizers are taken whole", "chat_template": "pictures have none"}
+_IGNORED_PARAMETERS = {"int8_mask": "masks are exact here"}
+_LORA_SIZES = (
+    Param("rank", "int", 32, "Rank of the LoRA.", Range(1, 128, limits=(1, 4096))),
+    Param("energy", "float", 0.95, "Share of the squared norm that is kept.", Range(0.0, 1.0)),
+    Param("error", "float", 0.01, "Largest relative error of a tensor.", Range(0.0, 1.0)),
+)
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
@@ -83,14 +92,16 @@ def _read(documents: list[Node], name: str, folder: Path | None, settings: Seque
 
 
 def _read_stage(node: Node, position: int, count: int, notes: list[str]) -> Stage:
-    for key, hint in _REFUSED.items():
-        if key in node.mapping("a recipe"):
-            raise node.value[key].error(f"'{key}' is not used here", hint)
+    for key, child in node.mapping("a recipe").items():
+        if key in _REFUSED:
+            raise child.error(f"'{key}' is not used here", _REFUSED[key])
     fields = node.mapping("a recipe", _STAGE_KEYS)
     _refuse_early_output(fields, position, count)
-    for key in ("tokenizer_source", "chat_template"):
-        if key in fields:
-            notes.append(f"{fields[key].where}: {key} is ignored: {_MEANINGLESS[key]}")
+    notes.extend(
+        f"{fields[key].where}: {key} is ignored: {why}"
+        for key, why in _IGNORED.items()
+        if key in fields
+    )
     if "merge_method" not in fields:
         raise node.error(
             "the recipe names no merge_method", f"One of: {', '.join(sorted(manifest()))}."
@@ -141,7 +152,9 @@ def _read_models(
     if not sources:
         raise node.error("the recipe has no models")
     refs = [_read_model(source, method, notes) for source in sources]
-    return _with_unique_names(refs), ranges
+    _check_given_names(refs)
+    names = aliases([(ref.name if ref.named else None, ref.path) for ref in refs])
+    return tuple(replace(ref, name=name) for ref, name in zip(refs, names, strict=True)), ranges
 
 
 def _read_slices(node: Node) -> tuple[list[Node], tuple[tuple[str, int, int], ...]]:
@@ -152,63 +165,50 @@ def _read_slices(node: Node) -> tuple[list[Node], tuple[tuple[str, int, int], ..
             f"{len(slices)} slices re-order layers, which is not done here",
             "One slice over the full range of layers is the same as listing 'models'.",
         )
-    sources = slices[0].mapping("a slice", ("sources",))["sources"].sequence("sources")
+    parts = slices[0].mapping("a slice", ("sources",))
+    if "sources" not in parts:
+        raise slices[0].error("a slice needs 'sources'")
     ranges: list[tuple[str, int, int]] = []
     plain: list[Node] = []
-    for source in sources:
-        fields = source.mapping("a source", ("model", "layer_range", "parameters"))
-        if "layer_range" in fields:
-            bounds = [
-                bound.integer("layer_range")
-                for bound in fields["layer_range"].sequence("layer_range")
-            ]
-            if len(bounds) != 2 or bounds[0] != 0 or bounds[1] <= 0:
-                raise fields["layer_range"].error(
-                    f"layer_range {bounds} is not the full range",
-                    "Write [0, number of layers] or list 'models'.",
-                )
-            ranges.append((fields["model"].text("model"), bounds[0], bounds[1]))
-        plain.append(
-            Node(
-                {key: child for key, child in fields.items() if key != "layer_range"}, source.where
-            )
-        )
+    for source in parts["sources"].sequence("sources"):
+        fields = dict(source.mapping("a source", ("model", "layer_range", "parameters")))
+        layers = fields.pop("layer_range", None)
+        if layers is not None:
+            ranges.append((_path(source), 0, _read_layer_count(layers)))
+        plain.append(Node(fields, source.where))
     return plain, tuple(ranges)
+
+
+def _read_layer_count(node: Node) -> int:
+    bounds = [bound.integer("layer_range") for bound in node.sequence("layer_range")]
+    if len(bounds) != 2 or bounds[0] != 0 or bounds[1] <= 0:
+        hint = "Write [0, number of layers] or list 'models'."
+        raise node.error(f"layer_range {bounds} is not the full range", hint)
+    return bounds[1]
+
+
+def _path(node: Node) -> str:
+    fields = node.mapping("a model")
+    if "model" not in fields:
+        raise node.error("a model needs 'model: PATH'")
+    return fields["model"].text("model")
 
 
 def _read_model(node: Node, method: MethodSpec, notes: list[str]) -> ModelRef:
     fields = node.mapping("a model", ("model", "name", "parameters"))
-    if "model" not in fields:
-        raise node.error("a model needs 'model: PATH'")
-    path = fields["model"].text("model")
-    named = "name" in fields
-    name = (
-        fields["name"].text("name")
-        if named
-        else PurePosixPath(path.replace("\\", "/").rstrip("/")).name
-    )
-    if not named and name.endswith((".safetensors", ".ckpt", ".pt", ".bin")):
-        name = name.rsplit(".", 1)[0]
+    name = fields["name"].text("name") if "name" in fields else ""
     parameters = _read_parameters(fields.get("parameters"), method, notes, per_model=True)
-    return ModelRef(path, name or path, parameters, named, node.where)
+    return ModelRef(_path(node), name, parameters, "name" in fields, node.where)
 
 
-def _with_unique_names(refs: list[ModelRef]) -> tuple[ModelRef, ...]:
-    """Aliases; a stem that several models share gets #2, #3, …; two equal given names are an error."""
+def _check_given_names(refs: list[ModelRef]) -> None:
     given = Counter(ref.name for ref in refs if ref.named)
-    seen: Counter[str] = Counter()
-    unique: list[ModelRef] = []
     for ref in refs:
         if ref.named and (given[ref.name] > 1 or ref.name == "base"):
             what = "the word for base_model" if ref.name == "base" else "given to two models"
             raise RecipeError(
                 f"the name '{ref.name}' is {what}", where=ref.where, hint="Choose another name."
             )
-        seen[ref.name] += 1
-        again = seen[ref.name] > 1
-        name = f"{ref.name}#{seen[ref.name]}" if again and not ref.named else ref.name
-        unique.append(ModelRef(ref.path, name, ref.parameters, ref.named, ref.where))
-    return tuple(unique)
 
 
 def _read_parameters(
@@ -216,8 +216,8 @@ def _read_parameters(
 ) -> dict[str, Setting]:
     found: dict[str, Setting] = {}
     for name, child in (node.mapping("parameters") if node else {}).items():
-        if name in _MEANINGLESS:
-            notes.append(f"{child.where}: {name} is ignored: {_MEANINGLESS[name]}")
+        if name in _IGNORED_PARAMETERS:
+            notes.append(f"{child.where}: {name} is ignored: {_IGNORED_PARAMETERS[name]}")
             continue
         try:
             param = method.param(name)
@@ -264,16 +264,25 @@ def _read_output(fields: Mapping[str, Node]) -> Output:
     node = fields.get("output")
     if node is None:
         return Output(dtype=word)
-    known = node.mapping("output", ("layout", "rank", "energy", "error"))
-    layout = known["layout"].text("layout") if "layout" in known else None
-    if layout not in (None, "diffusers", "single-file", "lora"):
-        raise known["layout"].error(
-            f"there is no layout '{layout}'", "One of: diffusers, single-file, lora."
-        )
-    sizes = {key: known[key].number(key) for key in ("rank", "energy", "error") if key in known}
+    known = node.mapping("output", ("layout", *(size.name for size in _LORA_SIZES)))
+    layout = _read_layout(known["layout"]) if "layout" in known else None
+    sizes = {
+        size.name: float(read_scalar(known[size.name], size))
+        for size in _LORA_SIZES
+        if size.name in known
+    }
     if sizes and (layout != "lora" or len(sizes) > 1):
         raise node.error("rank, energy and error belong to 'layout: lora', one of them")
     return Output(layout, word, sizes)
+
+
+def _read_layout(node: Node) -> Layout:
+    word = node.text("layout")
+    for layout in _LAYOUTS:
+        if word == layout:
+            return layout
+    hint = f"{nearest(word, _LAYOUTS)} One of: {', '.join(_LAYOUTS)}."
+    raise node.error(f"there is no layout '{word}'", hint.strip())
 
 
 def _plain(node: Node | None, what: str) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
-from sdmerge.errors import MethodError
-from sdmerge.params import Param
+from sdmerge.errors import MethodError, RecipeError, nearest
+from sdmerge.params import Param, Scalar
 from sdmerge.recipe.model import Gradient, Mbw, Preset, Rule, Search, Setting, Value
 from sdmerge.recipe.nodes import Node
-from sdmerge.recipe.presets import PRESETS
+from sdmerge.recipe.presets import PRESETS, row
 
 _CURVES = ("mbw", "preset", "search")
 
@@ -40,42 +41,39 @@ def _read_rule(node: Node, param: Param) -> Rule:
 
 def _refuse_shadowed(rules: Setting) -> None:
     """An early rule without a filter takes everything; rules below it would never be used."""
-    for above, below in zip(rules, rules[1:], strict=False):
+    for above, below in itertools.pairwise(rules):
         if above.filter is None:
-            hint = f"The rule at {above.where} has no filter and takes every tensor; move it to the end."
-            raise Node(None, below.where).error("this rule is never reached", hint)
+            hint = f"The rule at {above.where} takes every tensor, having no filter; move it down."
+            raise RecipeError("this rule is never reached", where=below.where, hint=hint)
 
 
 def read_value(node: Node, param: Param) -> Value:
     """One value: a scalar, a list (a gradient), `{mbw: …}`, `{preset: …}` or `{search: …}`."""
     if isinstance(node.value, dict):
-        return _read_curve(node, param)
+        return _read_curve(node, node.value, param)
     if isinstance(node.value, list):
-        points = [_checked(child, param) for child in node.value]
+        points = tuple(_read_number(child, param) for child in node.value)
         if len(points) < 2:
-            raise node.error(
-                "a gradient needs two points or more", "Write one number without brackets."
-            )
-        return Gradient(tuple(float(point) for point in points))
-    return _checked_scalar(node, param)
+            hint = "Write one number without brackets."
+            raise node.error("a gradient needs two points or more", hint)
+        return Gradient(points)
+    return read_scalar(node, param)
 
 
-def _read_curve(node: Node, param: Param) -> Value:
-    fields = node.value
+def _read_curve(node: Node, fields: dict[str, Node], param: Param) -> Value:
     kinds = [kind for kind in _CURVES if kind in fields]
-    if len(kinds) != 1:
-        words = ", ".join(fields) or "nothing"
-        raise node.error(
-            f"{param.name} has {words}",
-            "A value is a number, a list, or one of: mbw, preset, search.",
-        )
+    if not kinds:
+        given = ", ".join(fields)
+        hint = f"{nearest(given, _CURVES)} It is a number, a list, or one of: mbw, preset, search."
+        raise node.error(f"{{{given}}} is not a value of {param.name}", hint.strip())
     if param.kind not in ("float", "int"):
         raise node.error(f"{param.name} is not a number and cannot follow a curve")
     if kinds[0] == "mbw":
         return _read_mbw(node.mapping("mbw", ("mbw",))["mbw"], param)
     if kinds[0] == "preset":
-        return _read_preset(node.mapping("preset", ("preset",))["preset"])
-    return _read_search(node.mapping("search", ("search", "init", "per", "log")), node, param)
+        name = node.mapping("preset", ("preset",))["preset"]
+        return _read_preset(name, param)
+    return _read_search(node.mapping("search", ("search", "init", "per", "log")), param)
 
 
 def _read_mbw(node: Node, param: Param) -> Mbw:
@@ -87,30 +85,33 @@ def _read_mbw(node: Node, param: Param) -> Mbw:
             raise node.error("mbw should be numbers with commas between") from None
     else:
         children = node.sequence("mbw")
-    return Mbw(tuple(float(_checked(child, param)) for child in children))
+    return Mbw(tuple(_read_number(child, param) for child in children))
 
 
-def _read_preset(node: Node) -> Preset:
+def _read_preset(node: Node, param: Param) -> Preset:
     name = node.text("preset").upper()
     if name not in PRESETS:
-        raise node.error(f"there is no preset '{name}'", f"Known: {', '.join(PRESETS)}.")
+        hint = f"{nearest(name, PRESETS)} Known: {', '.join(PRESETS)}."
+        raise node.error(f"there is no preset '{name}'", hint.strip())
+    for number in row(name):
+        _read_number(Node(number, node.where), param)
     return Preset(name)
 
 
-def _read_search(fields: dict[str, Node], node: Node, param: Param) -> Search:
+def _read_search(fields: dict[str, Node], param: Param) -> Search:
     bounds = fields["search"].sequence("search")
     if len(bounds) != 2:
         raise fields["search"].error("search should be [lowest, highest]")
-    low, high = (float(_checked(bound, param)) for bound in bounds)
+    low, high = (_read_number(bound, param) for bound in bounds)
     if low >= high:
         raise fields["search"].error(
             f"search goes from {low:g} to {high:g}", "The lowest comes first."
         )
-    log = bool(fields["log"].value) if "log" in fields else False
+    log = "log" in fields and fields["log"].switch("log")
     if log and low <= 0:
         raise fields["log"].error("a logarithmic search needs bounds above 0")
     middle = math.sqrt(low * high) if log else (low + high) / 2
-    init = float(_checked(fields["init"], param)) if "init" in fields else middle
+    init = _read_number(fields["init"], param) if "init" in fields else middle
     if not low <= init <= high:
         raise fields["init"].error(f"init = {init:g} is outside the search {low:g}..{high:g}")
     return Search(low, high, init, _read_per(fields.get("per")), log)
@@ -125,14 +126,16 @@ def _read_per(node: Node | None) -> str:
     return word
 
 
-def _checked(node: Node, param: Param) -> float:
-    value = _checked_scalar(node, replace(param, kind="float") if param.kind == "int" else param)
+def _read_number(node: Node, param: Param) -> float:
+    """A point of a curve; one of a whole number's curve may lie between whole numbers."""
+    value = read_scalar(node, replace(param, kind="float") if param.kind == "int" else param)
     if isinstance(value, bool | str):
         raise node.error(f"{param.name} is not a number and cannot follow a curve")
-    return value
+    return float(value)
 
 
-def _checked_scalar(node: Node, param: Param) -> bool | int | float | str:
+def read_scalar(node: Node, param: Param) -> Scalar:
+    """One value, checked against the parameter's limits; the complaint says where it is written."""
     try:
         return param.check(node.value)
     except MethodError as error:

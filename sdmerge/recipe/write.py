@@ -22,6 +22,7 @@ from sdmerge.recipe.model import (
     Stage,
     Value,
 )
+from sdmerge.recipe.nodes import Dumper
 
 
 def to_data(recipe: Recipe) -> list[dict[str, Any]]:
@@ -43,8 +44,13 @@ def to_data(recipe: Recipe) -> list[dict[str, Any]]:
 
 def to_yaml(recipe: Recipe) -> str:
     """The recipe as YAML text, stages divided by `---`."""
-    return yaml.safe_dump_all(
-        to_data(recipe), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    return yaml.dump_all(
+        to_data(recipe),
+        Dumper=Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=100,
     )
 
 

@@ -18,7 +18,7 @@ class Anatomy:
     blocks: tuple[str, ...]
     block_of: Mapping[str, str]
     labelled: bool = True
-    """Whether the blocks have labels people write (IN04); counted layers of unknown models do not."""
+    """Whether people write the blocks' labels (IN04), not so for layers of unknown models."""
 
     def component_of(self, key: str) -> str:
         """The component `key` belongs to, '' if none."""
@@ -33,14 +33,14 @@ class Anatomy:
         return self.blocks.index(block) / max(1, len(self.blocks) - 1)
 
     def own_depths(self, component: str) -> dict[str, float]:
-        """The depth of a component's keys within itself, by its numbered layers; {} if it has none."""
+        """The depth of a component's keys within itself, by its numbered layers; {} without any."""
         keys = [key for key in self.keys if self.component_of(key) == component]
         if any(self.depth(key) is not None for key in keys):
             return {key: self.depth(key) or 0.0 for key in keys}
         layers = {key: int(match[1]) for key in keys if (match := _LAYER.search(key))}
         if not layers:
             return {}
-        last = max(max(layers.values()), 1)
+        last = max(1, *layers.values())
         first_seen = min(keys.index(key) for key in layers)
         return {
             key: layers[key] / last if key in layers else float(keys.index(key) > first_seen)
@@ -49,9 +49,13 @@ class Anatomy:
 
 
 def anatomy(
-    keys: Iterable[str], components: Sequence[str], blocks: Sequence[str], block: Callable[[str], str],
-    *, labelled: bool = True,
-) -> Anatomy:  # fmt: skip
+    keys: Iterable[str],
+    components: Sequence[str],
+    blocks: Sequence[str],
+    block: Callable[[str], str],
+    *,
+    labelled: bool = True,
+) -> Anatomy:
     """The anatomy of `keys`, whose labels `block` gives."""
     names = tuple(keys)
     return Anatomy(

@@ -23,19 +23,19 @@ def _part(pattern: str) -> Test:
 
 
 CLASSES: Mapping[str, Test] = {
-    "attn": _part(r"\.(self_attn|attn\d*|attention|attentions\.\d+\.to_\w+)\."),
-    "self_attn": _part(r"\.(self_attn|attn1|attentions\.\d+\.to_\w+)\."),
-    "cross_attn": _part(r"\.(cross_attn|attn2)\."),
-    "mlp": _part(r"\.(mlp|ff|ff_context|feed_forward)\."),
-    "conv": _part(r"\.(conv\w*|downsamplers\.\d+|upsamplers\.\d+)\.(?!.*norm)"),
+    "attn": _part(r"\b(self_attn|cross_attn|attn\d*|attention|attentions\.\d+\.to_\w+)\."),
+    "self_attn": _part(r"\b(self_attn|attn1|attentions\.\d+\.to_\w+)\."),
+    "cross_attn": _part(r"\b(cross_attn|attn2)\."),
+    "mlp": _part(r"\b(mlp|ff|ff_context|feed_forward)\."),
+    "conv": _part(r"\b(\w*_)?conv(?!_norm)\w*\."),
     "norm": _part(r"norm\w*\.(weight|bias)$"),
-    "bias": _part(r"\.bias$|_bias$"),
+    "bias": _part(r"\bbias$|_bias$"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A compiled filter. `span` is its range of block indices, `component` its component, if any."""
+    """A compiled filter; `span` is its range of block indices or `component` its component."""
 
     test: Test
     span: tuple[int, int] | None = None
@@ -43,7 +43,7 @@ class Filter:
 
 
 def compile_filter(word: str, model: Anatomy, where: str) -> Filter:
-    """The filter that `word` means for `model`; a bad range or regular expression is a PlanError."""
+    """The filter that `word` means for `model`; a range or expression may be a PlanError."""
     if word in model.components:
         return Filter(lambda key: model.component_of(key) == word, component=word)
     blocks = _blocks(word, model, where)

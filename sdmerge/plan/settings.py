@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sdmerge.errors import PlanError
 from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy
-from sdmerge.plan.filters import Filter, compile_filter
+from sdmerge.plan.filters import CLASSES, Filter, compile_filter
 from sdmerge.recipe import Gradient, Mbw, Preset, Rule, Search, Setting
 from sdmerge.recipe.presets import PRESETS
 
@@ -56,10 +56,14 @@ def _refuse_idle(rule: Rule, matching: list[str], left: list[str], model: Anatom
     if rule.filter is None or left:
         return
     if matching:
-        what = f"the filter '{rule.filter}' is shadowed: rules above take all its {len(matching)} tensors"
+        count = len(matching)
+        what = f"the filter '{rule.filter}' is shadowed: rules above take all its {count} tensors"
         raise PlanError(what, where=rule.where, hint="Move it above them, or remove it.")
     words = ", ".join([*model.components, *model.blocks[:1], "…", *model.blocks[-1:]])
-    hint = f"It may be a component or block ({words}), a class such as attn, or a part of a key such as '{model.keys[0]}'."
+    hint = (
+        f"It may be a component or block ({words}), a class ({', '.join(CLASSES)}), "
+        f"or a part of a key such as '{model.keys[0]}'."
+    )
     raise PlanError(f"the filter '{rule.filter}' takes no tensor", where=rule.where, hint=hint)
 
 
@@ -73,6 +77,7 @@ def _curve(rule: Rule, chosen: Filter, model: Anatomy) -> Curve:
         case Mbw(numbers):
             return _row(rule, numbers, model)
         case Preset(name):
+            _need_blocks(rule, model)
             shape = PRESETS[name]
             return lambda key: shape.base if (x := model.depth(key)) is None else shape.curve(x)
         case Search():
@@ -89,17 +94,26 @@ def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[
         low, high = chosen.span
         width = max(1, high - low)
         return lambda key: (model.blocks.index(model.block_of[key]) - low) / width
-    if chosen.component is not None:
-        own = model.own_depths(chosen.component)
-        if not own:
-            what = f"{chosen.component} has no depth that a gradient could follow"
-            raise PlanError(what, where=rule.where, hint="Write one number.")
-        return lambda key: own[key]
-    if model.labelled and count in (len(model.blocks), len(model.blocks) + 1):
+    own = model.own_depths(chosen.component) if chosen.component is not None else None
+    if own == {}:
+        what = f"{chosen.component} has no depth that a gradient could follow"
+        raise PlanError(what, where=rule.where, hint="Write one number.")
+    if own is None:
+        _need_blocks(rule, model)
+    blockwise = own is None or any(model.depth(key) is not None for key in own)
+    if blockwise and model.labelled and count in (len(model.blocks), len(model.blocks) + 1):
         what = f"a list of {count} numbers could be a gradient or one number per block"
-        hint = "For one number per block write {mbw: …}; a gradient of this length needs one point more or less."
+        hint = "Write {mbw: …} for one per block; a gradient needs a point more or less."
         raise PlanError(what, where=rule.where, hint=hint)
+    if own is not None:
+        return lambda key: own[key]
     return lambda key: model.depth(key) or 0.0
+
+
+def _need_blocks(rule: Rule, model: Anatomy) -> None:
+    if not model.blocks:
+        what = "this model has no numbered layers that a curve could follow"
+        raise PlanError(what, where=rule.where, hint="Write one number, or filters with numbers.")
 
 
 def _gradient(points: tuple[float, ...], place: Callable[[str], float]) -> Curve:
@@ -121,11 +135,13 @@ def _row(rule: Rule, numbers: tuple[float, ...], model: Anatomy) -> Curve:
 
 
 def _labels(rule: Rule, count: int, model: Anatomy) -> tuple[str, ...]:
+    _need_blocks(rule, model)
     for labels in (("BASE", *model.blocks), model.blocks):
         if count == len(labels):
             return labels
     # SDXL rows are often written with SD1's 26 numbers; the blocks it lacks are passed over
     if count == len(_SD1_ROW) and set(model.blocks) <= set(_SD1_ROW):
         return _SD1_ROW
-    wanted = f"{len(model.blocks) + 1} (BASE, {model.blocks[0]} … {model.blocks[-1]}) or {len(model.blocks)}"
+    first, last = model.blocks[0], model.blocks[-1]
+    wanted = f"{len(model.blocks) + 1} (BASE, {first} … {last}) or {len(model.blocks)}"
     raise PlanError(f"mbw has {count} numbers; this family takes {wanted}", where=rule.where)

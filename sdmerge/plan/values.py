@@ -1,4 +1,4 @@
-"""Parameter values per tensor: a component's rule, then the model's own, then the recipe's, then defaults."""
+"""Parameter values per tensor: a component's rule, the model's own, the recipe's, the default."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class Valuer:
         for setting in settings:
             if setting is not None and key in (values := self._resolved[id(setting)].values):
                 value = values[key]
-                return round(value) if param.kind == "int" and isinstance(value, float) else value
+                if param.kind == "int" and isinstance(value, float):
+                    value = round(value)  # a curve passes between whole numbers
+                return param.check(value)  # the method of a component may have other limits
         return param.default
 
 
@@ -78,7 +80,7 @@ def differing_defaults(spec: MethodSpec, settings: Sequence[Mapping[str, Setting
     """A note for each parameter left to a default that mergekit has otherwise."""
     given = {name for parameters in settings for name in parameters}
     return [
-        f"{spec.name}.{param.name} is {param.default} by default; mergekit's default is {param.mergekit}"
+        f"{spec.name}.{param.name} is {param.default} by default, in mergekit {param.mergekit}"
         for param in spec.params
         if param.mergekit is not None and param.name not in given
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -125,7 +125,7 @@ def random_lora(
         pairs[key] = Pair(up, down, 1.0 if alpha is None else alpha / rank, specs[key].shape)
     metadata = {"format": "pt"}
     if alpha is not None and dialect.startswith("diffusers"):
-        metadata["lora_adapter_metadata"] = json.dumps(adapter_settings(rank, alpha))
+        metadata["lora_adapter_metadata"] = json.dumps(adapter_settings(pairs, rank, alpha))
     write(path, tensors, metadata)
     if alpha is not None and dialect.startswith("peft"):
         settings = {"peft_type": "LORA", "r": rank, "lora_alpha": alpha}
@@ -133,14 +133,16 @@ def random_lora(
     return pairs
 
 
-def adapter_settings(rank: int, alpha: float) -> dict[str, object]:
-    """What diffusers puts into a header about LoRAs of these components."""
-    components = ("unet", "text_encoder", "text_encoder_2")
-    return {
-        f"{component}.{name}": value
-        for component in components
-        for name, value in (("r", rank), ("lora_alpha", alpha))
-    }
+def adapter_settings(keys: Iterable[str], rank: int, alpha: float) -> dict[str, object]:
+    """What diffusers puts into a header about LoRAs of these weights."""
+    settings: dict[str, object] = {}
+    for key in keys:
+        component, _, name = key.partition(".")
+        modules = settings.setdefault(f"{component}.target_modules", list[str]())
+        assert isinstance(modules, list)
+        modules.append(name.removesuffix(".weight"))
+        settings |= {f"{component}.r": rank, f"{component}.lora_alpha": alpha}
+    return settings
 
 
 def write(

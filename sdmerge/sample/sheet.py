@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from PIL.Image import Image as Picture
 _GAP = 4
 _INK = (32, 32, 32)
 _PAPER = (250, 250, 248)
+_SIZE = 14
 _SMALLEST = 128
 """Pictures narrower than this are enlarged, by whole factors and without blur."""
 
@@ -30,7 +33,7 @@ def sheet(
     width, height = rows[0][0].size
     factor = max(1, -(-_SMALLEST // width))
     cell = (width * factor, height * factor)
-    font = _font(14)
+    font = _font(_SIZE)
     margin = _GAP * 2 + max((round(font.getlength(label)) for label in row_labels), default=0)
     head = _GAP * 2 + 18 if any(_readable(label) for label in column_labels) else _GAP
     size = (margin + len(rows[0]) * (cell[0] + _GAP), head + len(rows) * (cell[1] + _GAP))
@@ -58,27 +61,21 @@ def save(image: Picture, path: Path) -> None:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return _japanese_font(size) or ImageFont.load_default(size)
+
+
+@functools.cache
+def _japanese_font(size: int) -> ImageFont.FreeTypeFont | None:
+    """The first installed font that has Japanese letters."""
     for name in _CJK_FONTS:
-        try:
+        with contextlib.suppress(OSError):
             return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
+    return None
 
 
 def _readable(label: str) -> bool:
     """Whether the font at hand has the label's letters."""
-    return label.isascii() or (isinstance(_font(14), ImageFont.FreeTypeFont) and _has_japanese())
-
-
-def _has_japanese() -> bool:
-    for name in _CJK_FONTS:
-        try:
-            ImageFont.truetype(name, 14)
-        except OSError:
-            continue
-        return True
-    return False
+    return label.isascii() or _japanese_font(_SIZE) is not None
 
 
 def _cut(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 from torch import Tensor
 
 from sdmerge.errors import InputError
@@ -53,8 +54,7 @@ class FolderSink:
         files[FOLDER_RECORD] = json.dumps(
             record(plan, self.path.parent), indent=2, ensure_ascii=False
         ).encode()
-        if self._partial.exists():
-            shutil.rmtree(self._partial)
+        _remove_stale(self.path)
         for name, data in files.items():
             target = self._partial / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +111,15 @@ class FolderSink:
             with suppress(OSError):
                 writer.abort()
         shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what runs that were killed, or an earlier try of this one, left beside `path`."""
+    for left in path.parent.glob(f"{path.name}.*.partial"):
+        owner = left.name.split(".")[-2]
+        alive = owner.isdigit() and int(owner) != os.getpid() and psutil.pid_exists(int(owner))
+        if left.is_dir() and not alive:
+            shutil.rmtree(left)
 
 
 def _is_model(path: Path) -> bool:

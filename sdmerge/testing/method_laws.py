@@ -1,0 +1,272 @@
+"""check_method: what every merge method must hold to, whoever wrote it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+import torch
+from torch import Tensor
+
+from sdmerge.engine import SLAB
+from sdmerge.errors import SdmergeError
+from sdmerge.manifest import Space
+from sdmerge.masks import Random, stream_key
+from sdmerge.merge import one_torch_thread
+from sdmerge.method import LEAF, Method, Whole
+from sdmerge.methods import METHODS
+from sdmerge.testing.bench import DEFAULTS, Bench, Values, alternatives, ends, grid, noise
+
+SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3))
+"""A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution."""
+
+SLABS = (1000, LEAF + 1)
+_LARGE = (LEAF + 4321,)
+
+
+def check_method(method: Method | str) -> None:
+    """Hold a method to the laws; an AssertionError says which one it breaks, and with what values.
+
+    A method of any registry will do; a name is looked up among those that `merge_method` knows.
+    """
+    bench = Bench(METHODS[method] if isinstance(method, str) else method)
+    for law in LAWS:
+        try:
+            law(bench)
+        except SdmergeError as error:
+            raise AssertionError(f"{bench.method.name} breaks {law.__name__}: {error}") from error
+        except AssertionError as error:
+            raise AssertionError(f"{bench.method.name} breaks {law.__name__}: {error}") from None
+
+
+def it_says_what_it_is(bench: Bench) -> None:
+    """A title, a summary and a source; every parameter with a range that its default lies in."""
+    spec = bench.method.spec
+    assert spec.title, "it has no title"
+    assert spec.summary, "it has no docstring"
+    assert spec.paper.startswith("https://"), "its paper is no address"
+    for param in spec.params:
+        assert param.doc, f"{param.name} has no text"
+        assert param.kind != "float" or param.range, f"{param.name} has no Range"
+
+
+def it_is_finite_everywhere(bench: Bench) -> None:
+    """Right shape and finite at every end of every limit, for odd shapes and for nothing learnt."""
+    fewest, most = bench.counts()[0], bench.counts()[-1]
+    for values in bench.corners():
+        for shape in SHAPES:
+            _check_finite(bench, *_models(shape, most), values)
+        for count in bench.counts():
+            _check_finite(bench, *_models((6, 5), count), values)
+        _check_finite(bench, [torch.zeros(6, 5)] * most, torch.zeros(6, 5), values)
+        _check_finite(bench, [grid((6, 5), 0)] * most, grid((6, 5), 0), values)
+    for values, count in itertools.product(bench.far_corners(), {fewest, most}):
+        _check_finite(bench, *_models((6, 5), count), values)
+
+
+def equal_models_stay(bench: Bench) -> None:
+    """Of n × A comes A for weight methods, of n × base exactly the base for delta methods."""
+    for count in bench.counts():
+        model = noise((40, 30), 1)
+        if bench.method.spec.space == "delta":
+            for values in bench.corners():
+                _check_equal(bench.merge([model] * count, model, values), model, values)
+            continue
+        for values in (DEFAULTS, bench.spread()):
+            merged = bench.merge([model] * count, model, values)
+            assert _distance(merged, model) < 1e-5, f"{count} × A is not A with {dict(values)}"
+            half = model.half()
+            _check_equal(bench.merge([half] * count, half, values, dtype="F16"), half, values)
+
+
+def t_runs_from_one_parent_to_the_other(bench: Bench) -> None:
+    """Where there is a parameter t: t=0 is the first model, t=1 the second."""
+    params = {param.name: param for param in bench.method.spec.params}
+    if not bench.method.spec.ordered or "t" not in params:
+        return
+    a, b = noise((40, 30), 1), 3 * noise((40, 30), 2)
+    for values in ({**values, "t": t} for values in bench.corners() for t in (0.0, 1.0)):
+        merged, parent = bench.merge([a, b], values=values), b if values["t"] else a
+        assert _distance(merged, parent) < 1e-6, f"{dict(values)} does not give the parent"
+
+
+def a_lora_is_what_it_bakes_to(bench: Bench) -> None:
+    """A delta and base + delta, given as a checkpoint, make the same bytes."""
+    for values, count in itertools.product((DEFAULTS, bench.spread()), bench.counts()):
+        base, deltas = grid((40, 30), 0), [grid((40, 30), seed) for seed in range(1, count + 1)]
+        baked = [base + delta for delta in deltas]
+        wanted = bench.merge(baked, base, values)
+        every: list[Space] = ["delta"] * count
+        only_last: list[Space] = [*repeat("weight", count - 1), "delta"]
+        for spaces in (every, only_last):
+            given = [
+                delta if space == "delta" else whole
+                for delta, whole, space in zip(deltas, baked, spaces, strict=True)
+            ]
+            _check_equal(bench.merge(given, base, values, spaces=spaces), wanted, values)
+
+
+def order_is_free_unless_it_has_a_meaning(bench: Bench) -> None:
+    """Models given in another order, with their names and values, merge to the same numbers."""
+    if bench.method.spec.ordered:
+        return
+    models, base = _models((40, 30), 3)
+    names, spread = "abc", bench.spread()
+    wanted = bench.merge(models, base, spread)
+    for order in itertools.permutations(range(3)):
+        values: Values = {
+            name: tuple(value[place] for place in order) if isinstance(value, tuple) else value
+            for name, value in spread.items()
+        }
+        ordered, own_names = [models[place] for place in order], [names[place] for place in order]
+        merged = bench.merge(ordered, base, values, names=own_names)
+        assert _distance(merged, wanted) < 1e-5, f"the order {order} gives another result"
+
+
+def chance_comes_from_the_seed(bench: Bench) -> None:
+    """Same seed, same bytes. Another seed, tensor or model has another mask."""
+    count = max(bench.counts())
+    models, base = _models((40, 30), count)
+    wanted = bench.merge(models, base)
+    assert torch.equal(bench.merge(models, base), wanted), "the same merge twice differs"
+    if bench.method.spec.random:
+        others = {
+            "seed": bench.merge(models, base, seed=1),
+            "tensor": bench.merge(models, base, key="unet.conv_out.weight"),
+            "name": bench.merge(models, base, names="wxyz"),
+        }
+        for what, other in others.items():
+            assert not torch.equal(other, wanted), f"another {what} gives the same mask"
+
+
+def half_precision_costs_little(bench: Bench) -> None:
+    """Half-precision inputs merge to what the formula gives in float64."""
+    for values, count in itertools.product((DEFAULTS, bench.spread()), bench.counts()):
+        models, base = _models((40, 30), count)
+        halves, half_base = [model.half() for model in models], base.half()
+        wanted = _in_float64(bench, halves, half_base, values)
+        merged = bench.merge(halves, half_base, values).double()
+        assert _distance(merged, wanted) < 1e-5, f"far from float64 with {dict(values)}"
+        rounded = bench.merge(halves, half_base, values, dtype="F16")
+        _check_equal(rounded, bench.merge(halves, half_base, values).half(), values)
+
+
+def no_parameter_is_dead(bench: Bench) -> None:
+    """Every parameter changes something, at the defaults or with another parameter moved."""
+    count = min(3, max(bench.counts()))
+    base, spread = noise((40, 30), 0), bench.spread()
+    # of different lengths, which some parameters are about
+    models = [base + seed * noise((40, 30), seed) for seed in range(1, 1 + count)]
+    params = bench.method.spec.params
+    contexts: list[Values] = [DEFAULTS, spread]
+    contexts += [{param.name: end} for param in params for end in ends(param)]
+    for param in params:
+        assert any(
+            not torch.equal(
+                bench.merge(models, base, {**context, param.name: value}),
+                bench.merge(models, base, {**context, param.name: param.default}),
+            )
+            for context in contexts
+            for value in alternatives(param)
+        ), f"{param.name} changes nothing"
+
+
+def slabs_leave_no_trace(bench: Bench) -> None:
+    """The same bytes in slabs of any size."""
+    count = min(3, max(bench.counts()))
+    models, base = [noise(_LARGE, seed) for seed in range(1, count + 1)], noise(_LARGE, 0)
+    for values in (DEFAULTS, bench.spread(), *_choices(bench)):
+        wanted = bench.merge(models, base, values, slab=SLAB)
+        for slab in SLABS if values is DEFAULTS else SLABS[:1]:
+            merged = bench.merge(models, base, values, slab=slab)
+            said = f"slabs of {slab} change the bytes with {dict(values)}"
+            assert torch.equal(merged, wanted), said
+
+
+def threads_leave_no_trace(bench: Bench) -> None:
+    """The same bytes with 1, 2 and 4 tensors at a time."""
+    count = min(3, max(bench.counts()))
+    shapes = [(3000 + 17 * place,) for place in range(8)]
+
+    def one(shape: tuple[int, ...]) -> Tensor:
+        models, base = _models(shape, count)
+        return bench.merge(models, base, slab=1000, key=f"unet.{shape}")
+
+    with one_torch_thread():
+        wanted = [one(shape) for shape in shapes]
+        for threads in (2, 4):
+            with ThreadPoolExecutor(threads) as pool:
+                merged = list(pool.map(one, shapes))
+            same = all(map(torch.equal, merged, wanted))
+            assert same, f"{threads} threads change the bytes"
+
+
+LAWS: Sequence[Callable[[Bench], None]] = (
+    it_says_what_it_is,
+    it_is_finite_everywhere,
+    equal_models_stay,
+    t_runs_from_one_parent_to_the_other,
+    a_lora_is_what_it_bakes_to,
+    order_is_free_unless_it_has_a_meaning,
+    chance_comes_from_the_seed,
+    half_precision_costs_little,
+    no_parameter_is_dead,
+    slabs_leave_no_trace,
+    threads_leave_no_trace,
+)
+"""In the order they are checked: later ones take earlier ones for granted."""
+
+
+def _models(shape: Sequence[int], count: int) -> tuple[list[Tensor], Tensor]:
+    """`count` models on the exact grid, and the base they were made of."""
+    base = grid(shape, 0)
+    return [base + grid(shape, seed) for seed in range(1, count + 1)], base
+
+
+def _choices(bench: Bench) -> Iterator[Values]:
+    for param in bench.method.spec.params:
+        if param.kind in ("bool", "choice"):
+            yield from ({param.name: end} for end in ends(param))
+
+
+def _check_finite(bench: Bench, models: list[Tensor], base: Tensor, values: Values) -> None:
+    merged = bench.merge(models, base, values)
+    said = f"{len(models)} × {list(base.shape)} with {dict(values)}"
+    assert merged.shape == base.shape, f"{said} has the shape {list(merged.shape)}"
+    assert torch.isfinite(merged).all(), f"{said} is not finite"
+
+
+def _check_equal(merged: Tensor, wanted: Tensor, values: Values) -> None:
+    off = int((merged != wanted).sum())
+    assert torch.equal(merged, wanted), f"{off} of {wanted.numel()} differ with {dict(values)}"
+
+
+def _distance(merged: Tensor, wanted: Tensor) -> float:
+    """The largest difference, relative to the largest number."""
+    return float((merged - wanted).abs().amax() / wanted.abs().amax().clamp(min=1e-30))
+
+
+def _in_float64(bench: Bench, models: list[Tensor], base: Tensor, values: Values) -> Tensor:
+    """The method's own formula in float64: what the engine's float32 is compared with."""
+    method, names = bench.method, "abcd"[: len(models)]
+    from_base = base.double() if method.spec.space == "delta" else torch.zeros_like(base).double()
+    rows = [(model.double() - from_base).reshape(-1) for model in models]
+    shape = (base.numel(),) if method.spec.unit == "element" else tuple(base.shape)
+    wide = {
+        name: torch.tensor(value, dtype=torch.float64).reshape(-1, *[1] * len(shape))
+        if isinstance(value, tuple)
+        else value
+        for name, value in bench.values(values, len(models))
+    }
+    flat = {name: v.reshape(-1, 1) if isinstance(v, Tensor) else v for name, v in wide.items()}
+    stat = method.survey(Whole([_slicer(row) for row in rows], base.numel()), flat)
+    streams = [stream_key(0, "unet.conv_in.weight", name) for name in names]
+    random = Random(streams, 0, base.numel(), shape)
+    merged = method.merge(torch.stack(rows).reshape(-1, *shape), stat, random, wide)
+    return from_base + merged.reshape(base.shape)
+
+
+def _slicer(row: Tensor) -> Callable[[int, int], Tensor]:
+    return lambda start, stop: row[start:stop]

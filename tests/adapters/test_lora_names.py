@@ -133,8 +133,13 @@ def test_both_layouts_agree_on_what_a_name_means(family: Family) -> None:
             assert [piece.target for piece in both.find(module)[0].pieces] == [pieces[0].source]
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl", "sdxl-refiner"])
+@pytest.mark.parametrize(
+    ("name", "dialect"),
+    [
+        *((name, dialect) for name in ("sd1", "sdxl") for dialect in DIALECTS),
+        *((name, dialect) for name in ("sd2", "sdxl-refiner") for dialect in ("kohya", "comfyui")),
+    ],
+)
 def test_every_dialect_finds_every_module(name: str, dialect: str, tmp_path: Path) -> None:
     family = FAMILIES.get(name)
     specs = narrow_specs(family)

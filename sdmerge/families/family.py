@@ -38,6 +38,7 @@ class Component:
     """One network of a pipeline. `template` is its config, written in `sizes` and `depths`.
 
     sizes: widths and channels by name, at full size; depths: how many layers its stacks have.
+    tiny: sizes of a very small network of the same names.
     origin: the code that single files take their names from (`families.build.origin`).
     fixed: sizes that make it this network; another number is another network.
     block: the one block its tensors lie in, or "" for the family's own blocks.
@@ -51,6 +52,7 @@ class Component:
     template: Config
     sizes: Sizes
     depths: Sizes
+    tiny: Sizes
     origin: str
     layouts: Mapping[str, Layout]
     fixed: tuple[str, ...] = ()
@@ -99,6 +101,7 @@ class Family:
     """A kind of model: its components, blocks and layouts. The first component is the main one.
 
     architecture: its name in modelspec metadata.
+    package: where its frozen tables lie, which is elsewhere for a plug-in's.
     absent: slots of its pipeline that stay empty.
     """
 
@@ -112,6 +115,7 @@ class Family:
     variants: tuple[Variant, ...] = ()
     pipeline_config: Config = field(default_factory=dict[str, object])
     absent: tuple[str, ...] = ()
+    package: str = "sdmerge.families"
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -162,6 +166,14 @@ class Family:
         known = {variant.channels: variant.name for variant in self.variants}
         return known.get(channels, f"{channels}-channel")
 
+    def channels_of(self, variant: str) -> int:
+        """How many input channels a variant's main component has."""
+        known = {"": self.main.sizes["in"], **{one.name: one.channels for one in self.variants}}
+        if variant not in known:
+            hint = nearest(variant, known) or f"Known: {', '.join(known)}"
+            raise FamilyError(f"{self.title} has no variant '{variant}'", hint=hint)
+        return known[variant]
+
     def pipeline_of(self, variant: str) -> str:
         """The pipeline class of a variant."""
         own = {one.name: one.pipeline for one in self.variants}
@@ -170,7 +182,7 @@ class Family:
     @cached_property
     def tables(self) -> Mapping[tuple[str, str], Table]:
         """The table of each (component, layout)."""
-        frozen = load(self.name)
+        frozen = load(self.name, self.package)
         return {
             (component.name, layout): component.table(frozen[component.name], layout)
             for component in self.components

@@ -16,15 +16,15 @@ Tables = Mapping[str, Table]
 _WHOLE = ["0", "1"]
 
 
-def load(family: str) -> dict[str, Table]:
+def load(family: str, package: str = "sdmerge.families") -> dict[str, Table]:
     """A family's tables by component."""
-    packed = resources.files("sdmerge.families").joinpath(file_name(family)).read_bytes()
+    packed = resources.files(package).joinpath(file_name(family)).read_bytes()
     content: dict[str, Any] = json.loads(gzip.decompress(packed))
     return {name: _table(one) for name, one in content.items()}
 
 
 def file_name(family: str) -> str:
-    """Where a family's tables lie, under this package."""
+    """Where a family's tables lie in its package."""
     return f"frozen/{family}.json.gz"
 
 

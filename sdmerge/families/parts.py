@@ -64,9 +64,12 @@ _OLD_VAE = (
     (".to_out.0.", ".proj_attn."),
 )
 _TEXT_MODEL = "text_model."
+_TINY_CLIP = {"w": 8, "f": 16, "n": 2, "j": 8}
 
 
-def unet(config: Config, sizes: dict[str, int], depths: dict[str, int]) -> Component:
+def unet(
+    config: Config, sizes: dict[str, int], depths: dict[str, int], tiny: dict[str, int]
+) -> Component:
     """A UNet of the first release's kind."""
     return Component(
         name="unet",
@@ -76,6 +79,7 @@ def unet(config: Config, sizes: dict[str, int], depths: dict[str, int]) -> Compo
         template={**UNET_CONFIG, **config},
         sizes={"in": 4, "out": 4, **sizes},
         depths=depths,
+        tiny={"c0": 8, "c1": 16, "c2": 24, **tiny},
         origin="ldm-unet",
         layouts=_layouts("unet", Layout(("model.diffusion_model.", ""))),
     )
@@ -103,6 +107,7 @@ def vae(config: Config) -> Component:
         template={**template, **config},
         sizes={"c0": 128, "c1": 256, "c2": 512, "z": 4, "in": 3, "out": 3},
         depths={},
+        tiny={"c0": 8, "c1": 16, "c2": 24},
         origin="ldm-vae",
         layouts=_layouts("vae", Layout(("first_stage_model.", "vae.", "")), _OLD_VAE),
         fixed=("z",),
@@ -120,6 +125,7 @@ def clip_l(prefix: str) -> Component:
         template=_clip_config("CLIPTextModel", "quick_gelu", 768),
         sizes={"w": 768, "f": 3072, "p": 77, "v": 49408},
         depths={"n": 12},
+        tiny=_TINY_CLIP,
         origin="clip",
         layouts=_clip_layouts("text_encoder", Layout((prefix,), ((_TEXT_MODEL, ""),))),
         block="BASE",
@@ -139,6 +145,7 @@ def open_clip_h(prefix: str) -> Component:
         template=_clip_config("CLIPTextModel", "gelu", 512),
         sizes={"w": 1024, "f": 4096, "p": 77, "v": 49408},
         depths={"n": 23},
+        tiny=_TINY_CLIP,
         origin="open-clip",
         layouts=_clip_layouts("text_encoder", Layout((prefix, ""))),
         block="BASE",
@@ -158,6 +165,7 @@ def open_clip_g(prefix: str) -> Component:
         template=_clip_config("CLIPTextModelWithProjection", "gelu", "$j"),
         sizes={"w": 1280, "f": 5120, "p": 77, "v": 49408, "j": 1280},
         depths={"n": 32},
+        tiny=_TINY_CLIP,
         origin="open-clip",
         layouts=_clip_layouts("text_encoder_2", Layout((prefix, ""))),
         block="BASE",

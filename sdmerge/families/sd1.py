@@ -23,6 +23,7 @@ SD1 = Family(
             },
             {"c0": 320, "c1": 640, "c2": 1280, "x": 768},
             {"d": 1},
+            tiny={"x": 8},
         ),
         parts.vae({"sample_size": 512, "scaling_factor": 0.18215}),
         parts.clip_l("cond_stage_model.transformer."),

@@ -27,6 +27,7 @@ SD2 = Family(
             },
             {"c0": 320, "c1": 640, "c2": 1280, "x": 1024},
             {"d": 1},
+            tiny={"x": 8},
         ),
         parts.vae({"sample_size": 768, "scaling_factor": 0.18215}),
         parts.open_clip_h("cond_stage_model.model."),

@@ -1,4 +1,4 @@
-"""Headers of models of every family and layout, and copying by a key map."""
+"""Headers of models of every family and layout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from sdmerge.families import FAMILIES, Family, KeyMap, component_map, single_file_map
+from sdmerge.families import FAMILIES, Family, component_map, single_file_map
 from sdmerge.tensors.spec import TensorSpec
 
 Specs = dict[str, TensorSpec]
@@ -78,18 +78,3 @@ def noise(specs: Mapping[str, TensorSpec], seed: int = 0) -> dict[str, Tensor]:
         name: torch.randint(-128, 128, spec.shape, dtype=torch.int8, generator=bits)
         for name, spec in specs.items()
     }
-
-
-def copied(keymap: KeyMap, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the map makes of tensors."""
-    made: dict[str, Tensor] = {}
-    for target, pieces in keymap.pieces.items():
-        flat = torch.full((keymap.specs[target].numel,), 77, dtype=torch.int8)
-        for piece in pieces:
-            source = tensors[piece.source].reshape(-1)
-            run = source[piece.source_start : piece.source_start + piece.count]
-            if piece.transpose:
-                run = run.reshape(piece.transpose).T.reshape(-1)
-            flat[piece.target_start : piece.target_start + piece.count] = run
-        made[target] = flat.reshape(keymap.specs[target].shape)
-    return made

@@ -12,8 +12,9 @@ from sdmerge.families.build.__main__ import main
 from sdmerge.families.build.compare import drift
 from sdmerge.families.build.networks import converter, shapes_of
 from sdmerge.families.frozen import dump, file_name, load
+from sdmerge.testing import copy_by
 
-from .headers import NARROW, copied, noise
+from .headers import NARROW, noise
 
 # families share networks: each is built once
 _NETWORKS = {
@@ -45,7 +46,7 @@ def test_drift_is_named() -> None:
     rules = tables["unet"].rules
     gone = next(iter(rules))
     del rules[gone]  # pyright: ignore
-    assert drift("sd1", tables)[0].startswith(f"sd1.unet.{gone}: frozen Rule")
+    assert drift(FAMILIES.get("sd1"), tables)[0].startswith(f"sd1.unet.{gone}: frozen Rule")
 
 
 @COMPONENT
@@ -80,10 +81,10 @@ def test_copying_by_the_table_is_converting_and_back(family: Family, component: 
     file = noise(write.specs)
     config = config_of(family, component.name, specs)
     converted = converter(component, config)[1](dict(file))
-    made = copied(write.inverse(), file)
+    made = copy_by(write.inverse(), file)
     assert made.keys() == {f"{component.name}.{key}" for key in converted}
     for key, tensor in converted.items():
         assert torch.equal(made[f"{component.name}.{key}"], tensor)
-    back = copied(write, made)
+    back = copy_by(write, made)
     assert list(back) == list(file)
     assert all(torch.equal(back[key], file[key]) for key in file)

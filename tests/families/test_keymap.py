@@ -5,8 +5,9 @@ import torch
 from sdmerge.families import KeyMap, Piece
 from sdmerge.families.keymap import identity, union
 from sdmerge.tensors.spec import TensorSpec
+from sdmerge.testing import copy_by
 
-from .headers import copied, noise
+from .headers import noise
 
 FUSED = {"qkv": TensorSpec("F16", (6, 2)), "out": TensorSpec("F16", (2, 3))}
 SPLIT = KeyMap(
@@ -24,14 +25,14 @@ SPLIT = KeyMap(
 
 def test_runs_split_and_transposes_turn() -> None:
     file = noise(FUSED)
-    made = copied(SPLIT, file)
+    made = copy_by(SPLIT, file)
     assert torch.equal(torch.cat([made["q"], made["k"], made["v"]]), file["qkv"])
     assert torch.equal(made["out.weight"], file["out"].T)
 
 
 def test_the_inverse_puts_every_element_back() -> None:
     file = noise(FUSED)
-    back = copied(SPLIT.inverse(), copied(SPLIT, file))
+    back = copy_by(SPLIT.inverse(), copy_by(SPLIT, file))
     assert list(back) == list(file)
     assert all(torch.equal(back[name], file[name]) for name in file)
 

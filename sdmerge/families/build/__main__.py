@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from sdmerge.errors import SdmergeError
-from sdmerge.families import FAMILIES
+from sdmerge.families import FAMILIES, Family
 from sdmerge.families.build.compare import drift
 from sdmerge.families.build.freeze import freeze
 from sdmerge.families.frozen import dump, file_name
@@ -22,19 +22,19 @@ def main(argv: list[str] | None = None) -> int:
     chosen = parser.parse_args(argv)
     names = chosen.families or [family.name for family in FAMILIES]
     try:
-        return max(_build(name, check=chosen.check) for name in names)
+        return max(_build(FAMILIES.get(name), check=chosen.check) for name in names)
     except SdmergeError as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
 
-def _build(name: str, *, check: bool) -> int:
-    tables = freeze(FAMILIES.get(name))
+def _build(family: Family, *, check: bool) -> int:
+    tables = freeze(family)
     if check:
-        differing = drift(name, tables)
-        sys.stdout.writelines(f"{line}\n" for line in differing or [f"{name}: as frozen"])
+        differing = drift(family, tables)
+        sys.stdout.writelines(f"{line}\n" for line in differing or [f"{family.name}: as frozen"])
         return 1 if differing else 0
-    path = Path(str(resources.files("sdmerge.families"))) / file_name(name)
+    path = Path(str(resources.files(family.package))) / file_name(family.name)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(dump(tables))
     sys.stdout.write(f"{path.name}: {path.stat().st_size} bytes\n")

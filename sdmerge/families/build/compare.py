@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdmerge.families.family import Family
 from sdmerge.families.frozen import Tables, load
 from sdmerge.families.table import Table
 
 
-def drift(family: str, fresh: Tables) -> list[str]:
+def drift(family: Family, fresh: Tables) -> list[str]:
     """A line for every rule, file shape or depth that differs; none where all is as frozen."""
-    frozen = load(family)
+    frozen = load(family.name, family.package)
     lines: list[str] = []
     for name in sorted({*frozen, *fresh}):
-        where = f"{family}.{name}"
+        where = f"{family.name}.{name}"
         if name not in frozen or name not in fresh:
             lines.append(f"{where}: only {'traced' if name in fresh else 'frozen'}")
             continue

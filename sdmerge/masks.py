@@ -54,7 +54,7 @@ class Random:
         chances = torch.as_tensor(probability, dtype=torch.float64).reshape(-1)
         streams = zip(self._streams, chances.expand(len(self._streams)), strict=True)
         masks = np.stack([self._row(stream, float(chance)) for stream, chance in streams])
-        return torch.from_numpy(masks).reshape(-1, *self._shape)  # pyright: ignore[reportUnknownMemberType]
+        return torch.from_numpy(masks).reshape(len(masks), *self._shape)  # pyright: ignore[reportUnknownMemberType]
 
     def _row(self, stream: int, probability: float) -> np.ndarray:
         threshold = np.uint64(round(probability * 2**32))

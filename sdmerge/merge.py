@@ -51,7 +51,11 @@ def stream(
     wanted = [tasks[key] for key in (order if order is not None else tasks)]
     engine = Engine(plan.sources, plan.source_names, METHODS, slab)
     workers = threads or os.cpu_count() or 1
-    with one_torch_thread(), ThreadPoolExecutor(workers, thread_name_prefix="sdmerge") as pool:
+    # torch keeps its number of threads per calling thread
+    with (
+        one_torch_thread(),
+        ThreadPoolExecutor(workers, "sdmerge", torch.set_num_threads, (1,)) as pool,
+    ):
         try:
             for task, future in _in_flight(
                 wanted, lambda task: pool.submit(engine.run, task), workers

@@ -31,6 +31,7 @@ class Member:
     space: Space
     source: Source | None = None
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -99,19 +100,17 @@ class Inputs:
         self, name: str, opened: MappedSource | LoraFile | Source, base: Member | None, where: str
     ) -> Member:
         """`opened` as a member; a LoRA is bound to the tensors of `base`."""
+        notes: tuple[str, ...] = ()
         if isinstance(opened, LoraFile):
-            if base is None:
-                hint = "Name the checkpoint it belongs to under base_model."
-                raise PlanError(
-                    f"'{name}' is a LoRA and there is no base_model to add it to",
-                    where=where,
-                    hint=hint,
-                )
-            opened = opened.bind(base.family, base.specs, single_file_map(base.family, base.specs))
+            if not opened.states_scale:
+                notes = (f"{name} states no alpha: its factors are taken as they are",)
+            opened = _bind(name, opened, base, where)
         number = self._number(name, opened)
         nodes: dict[str, Node] = {key: Read(number, opened.space) for key in opened.specs}
         missing = opened.missing if isinstance(opened, MappedSource) else ()
-        return Member(name, opened.family, opened.specs, nodes, opened.space, opened, missing)
+        return Member(
+            name, opened.family, opened.specs, nodes, opened.space, opened, missing, notes
+        )
 
     def _number(self, name: str, source: Source) -> int:
         for number, known in enumerate(self.sources):
@@ -124,3 +123,12 @@ class Inputs:
         self.sources.append(source)
         self.names.append(name)
         return len(self.sources) - 1
+
+
+def _bind(name: str, lora: LoraFile, base: Member | None, where: str) -> Source:
+    """The LoRA as a change of the base's tensors."""
+    if base is None:
+        what = f"'{name}' is a LoRA and there is no base_model to add it to"
+        hint = "Name the checkpoint it belongs to under base_model."
+        raise PlanError(what, where=where, hint=hint)
+    return lora.bind(base.family, base.specs, single_file_map(base.family, base.specs))

@@ -78,7 +78,8 @@ class StagePlanner:
                     ComponentReport(name or "extra", len(part), merged, self._how(rules.get(name)))
                 )
         settings = [self._stage.parameters, *(part.settings for part in self._parts)]
-        notes = [*self._notes, *differing_defaults(self._spec, settings)]
+        told = [note for part in self._parts for note in part.member.notes]
+        notes = [*told, *self._notes, *differing_defaults(self._spec, settings)]
         member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
         return StagePlan(member, reports, valuer.taken, notes, assets)
 

@@ -12,7 +12,13 @@ from typing import Any
 
 from sdmerge.adapters import Source
 from sdmerge.errors import PlanError
-from sdmerge.families.configs import config_of, model_index, scheduler_of, tokenizer_config
+from sdmerge.families.configs import (
+    config_of,
+    model_index,
+    scheduler_of,
+    sizes_of,
+    tokenizer_config,
+)
 from sdmerge.families.family import Component
 from sdmerge.plan import Plan
 from sdmerge.plan.tasks import reads
@@ -46,9 +52,14 @@ def _agrees(config: Config, own: Config) -> bool:
 
 
 def given_config(plan: Plan, component: str) -> Config | None:
-    """The component's config as the first of its inputs that has one gives it."""
+    """The component's config from the first of its inputs that has one, else from any like them."""
     for source in _sources_of(plan, component):
         if (config := _config_in(source, component, "config.json")) is not None:
+            return config
+    sizes = sizes_of(plan.family, component, {task.key: task.spec for task in plan.tasks})
+    for source in (*plan.assets.values(), *plan.sources):
+        config = _config_in(source, component, "config.json")
+        if config is not None and sizes_of(plan.family, component, source.specs) == sizes:
             return config
     return None
 

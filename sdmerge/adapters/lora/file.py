@@ -10,7 +10,7 @@ from pathlib import Path
 from sdmerge.adapters.lora.binding import bind_modules, some
 from sdmerge.adapters.lora.module import Contents, LoraModule, contents
 from sdmerge.adapters.lora.names import PLAIN, split_key, split_module
-from sdmerge.adapters.lora.scaling import CONFIG_NAME, scaling_of
+from sdmerge.adapters.lora.scaling import CONFIG_NAME, METADATA_KEY, scaling_of
 from sdmerge.adapters.lora.source import LoraSource
 from sdmerge.errors import FileError
 from sdmerge.families.family import Family
@@ -70,6 +70,12 @@ class LoraFile:
         """How many modules there are of each component; "" where the names leave it open."""
         parsed = (split_module(name) for name in self._names())
         return Counter(name.components[0] if name.components else "" for name in parsed)
+
+    @property
+    def states_scale(self) -> bool:
+        """Whether the file, or a configuration beside it, says what the factors are scaled by."""
+        alpha = any(key.endswith("alpha") for key in self.store.specs)
+        return alpha or METADATA_KEY in self.metadata or len(self.files) > len(self.store.files)
 
     def bind(
         self, family: Family, specs: Mapping[str, TensorSpec], single_file: KeyMap | None = None

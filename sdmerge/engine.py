@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sdmerge.errors import InputError
+from sdmerge.errors import InputError, SdmergeError
+from sdmerge.families.recognise import EXTRA
 from sdmerge.manifest import Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
@@ -117,13 +118,18 @@ class Engine:
         if isinstance(task.node, Combine):
             return self._combine(task.node, task.key, task.spec.shape, dtype)
         stored = self._sources[task.node.source].read(task.key)
-        return stored if stored.dtype == dtype else self._cast(stored, dtype, task)
+        # what no component takes may be anything, for instance a mask of infinities
+        if not task.spec.is_float or (task.key.startswith(EXTRA) and stored.dtype == dtype):
+            return stored
+        return self._copy(stored, dtype, task)
 
-    def _cast(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
-        out = torch.empty(stored.numel(), dtype=dtype)
+    def _copy(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
+        same = stored.dtype == dtype
+        out = stored if same else torch.empty(stored.numel(), dtype=dtype)
         for start, stop in self._slabs(stored.numel()):
             refuse_unsound(stored[start:stop], self._name(task.node), task.key)
-            store(stored[start:stop].float(), out[start:stop], task.key)
+            if not same:
+                store(stored[start:stop].float(), out[start:stop], task.key)
         return out
 
     def _combine(
@@ -142,7 +148,11 @@ class Engine:
             operands.check(stack, base, start, stop)
             slab_shape = (stop - start,) if flat else shape
             random = Random(streams, start, stop, slab_shape) if method.spec.random else None
-            merged = method.merge(stack.reshape(-1, *slab_shape), stat, random, values).reshape(-1)
+            merged = method.merge(stack.reshape(-1, *slab_shape), stat, random, values)
+            if merged.shape != slab_shape:
+                shapes = f"{list(merged.shape)} for {list(slab_shape)}"
+                raise SdmergeError(f"the method {method.name} gives {shapes}", where=key)
+            merged = merged.reshape(-1)
             if method.spec.space == "delta" and base is not None:
                 merged = base + merged
             store(merged, out[start:stop], key)

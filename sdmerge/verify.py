@@ -11,6 +11,7 @@ import torch
 
 from sdmerge.adapters import MappedSource, open_model
 from sdmerge.errors import InputError
+from sdmerge.families.recognise import EXTRA
 from sdmerge.merge import Progress, stream
 from sdmerge.plan import Plan, plan
 from sdmerge.sinks.provenance import Origin, read_origin
@@ -23,7 +24,7 @@ class Verification:
     tensors: int
     differing: tuple[str, ...]
     missing: tuple[str, ...]
-    """Tensors of the merge that the file lacks."""
+    """Tensors of the merge that the file lacks; what no component takes may be left out."""
     surplus: tuple[str, ...]
     """Tensors of the file that the merge does not make."""
     changed_inputs: tuple[str, ...]
@@ -51,9 +52,11 @@ def verify(
     specs = {task.key: task.spec for task in again.tasks}
     shared = [key for key in specs if key in stored.specs]
     return Verification(
-        tensors=len(specs),
+        tensors=len(shared),
         differing=_differing(again, stored, shared, progress, cancel),
-        missing=tuple(key for key in specs if key not in stored.specs),
+        missing=tuple(
+            key for key in specs if key not in stored.specs and not key.startswith(EXTRA)
+        ),
         surplus=tuple(key for key in stored.specs if key not in specs),
         changed_inputs=_changed(again, origin),
     )
@@ -83,7 +86,9 @@ def _differing(
 
 def _changed(again: Plan, origin: Origin) -> tuple[str, ...]:
     """The input files whose hash is not the one recorded."""
-    recorded = {one["name"]: set(one["sha256"].values()) for one in origin.inputs}
+    recorded: dict[str, set[str]] = {}
+    for one in origin.inputs:  # stages may give one name to several
+        recorded.setdefault(one["name"], set()).update(one["sha256"].values())
     return tuple(
         f"{one.name} ({file.name})"
         for one in again.inputs

@@ -35,13 +35,15 @@ class Output:
     mode: Mode = "human"
 
     def __post_init__(self) -> None:
-        self._data = Console(soft_wrap=True, highlight=False)
-        self._talk = Console(stderr=True, soft_wrap=True, highlight=False)
+        # paths and prompts are shown as they are, with no :name: turned into a picture
+        self._data = Console(soft_wrap=True, highlight=False, emoji=False)
+        self._talk = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+        self._answered = False
 
     def result(self, data: Mapping[str, Any], text: str = "", *, quiet: str = "") -> None:
         """The command's result: `data` as JSON, `text` for people, `quiet` for scripts."""
         if self.mode == "json":
-            print(json.dumps(data, ensure_ascii=False, indent=1, default=str))  # noqa: T201
+            self._print_json(data)
         elif self.mode == "quiet":
             if quiet:
                 print(quiet)  # noqa: T201
@@ -71,9 +73,14 @@ class Output:
 
     def error(self, text: str) -> None:
         """An error, for people and for whoever reads JSON."""
-        if self.mode == "json":
-            print(json.dumps({"error": text}, ensure_ascii=False))  # noqa: T201
+        if self.mode == "json" and not self._answered:
+            self._print_json({"error": text})
         self._talk.print(f"[red]error[/red] {escape(text)}")
+
+    def _print_json(self, data: Mapping[str, Any]) -> None:
+        """One object per command: what comes after it goes to stderr alone."""
+        print(json.dumps(data, ensure_ascii=False, indent=1, default=str))  # noqa: T201
+        self._answered = True
 
     @contextmanager
     def progress(self, what: str) -> Generator[Advance]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sdmerge.errors import InputError
 from sdmerge.plan import Input, Plan
-from sdmerge.recipe import Recipe, parse_recipe, recipe_id, to_yaml
+from sdmerge.recipe import Recipe, Stage, parse_recipe, recipe_id, to_yaml
 from sdmerge.tensors.header import read_header
 
 HASH_SLOT = "modelspec.hash_sha256"
@@ -43,9 +43,10 @@ class Origin:
 
 def record(plan: Plan, folder: Path) -> dict[str, str]:
     """The `sdmerge.*` entries for a result in `folder`."""
+    recipe = _portable(plan.recipe, folder)
     return {
-        "sdmerge.recipe": to_yaml(plan.recipe),
-        "sdmerge.recipe_id": recipe_id(plan.recipe),
+        "sdmerge.recipe": to_yaml(recipe),
+        "sdmerge.recipe_id": recipe_id(recipe),
         "sdmerge.version": VERSION,
         "sdmerge.inputs": _dump([_input(plan, one, folder) for one in plan.inputs]),
     }
@@ -55,7 +56,9 @@ def file_metadata(
     plan: Plan, folder: Path, title: str, configs: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
     """All metadata of a single file; `configs` are those its tensors cannot tell."""
-    entries = {"format": "pt", **record(plan, folder), **_webui(plan), **_modelspec(plan, title)}
+    own = record(plan, folder)
+    webui = _webui(plan, own["sdmerge.recipe"])
+    entries = {"format": "pt", **own, **webui, **_modelspec(plan, title)}
     if configs:
         entries["sdmerge.configs"] = _dump(configs)
     return entries
@@ -66,13 +69,13 @@ def read_origin(path: Path) -> Origin:
     entries = _entries(path)
     if "sdmerge.recipe" not in entries:
         raise InputError("was not written by sdmerge: it holds no recipe", where=str(path))
-    folder = (path if path.is_dir() else path.parent).resolve()
+    folder = path.absolute().parent.resolve()
     return Origin(
         recipe=parse_recipe(entries["sdmerge.recipe"], f"{path} (recipe)", folder),
         recipe_id=entries.get("sdmerge.recipe_id", ""),
         version=entries.get("sdmerge.version", ""),
         inputs=tuple(json.loads(entries.get("sdmerge.inputs", "[]"))),
-        folder=folder if not path.is_dir() else folder.parent,
+        folder=folder,
     )
 
 
@@ -88,7 +91,35 @@ def _input(plan: Plan, one: Input, folder: Path) -> dict[str, Any]:
     hashes = {_under(file, one.path): plan.hashes[file] for file in one.files}
     seen = _relative(one.path, folder)
     beside = {"beside": seen} if seen else {}
-    return {"name": one.name, "path": one.written, **beside, "sha256": hashes}
+    path = _shown(one.written, folder)
+    return {"name": one.name, "path": path, **beside, "sha256": hashes}
+
+
+def _portable(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe without absolute paths: they tell of their owner, and lead nowhere elsewhere."""
+    return replace(recipe, stages=tuple(_portable_stage(stage, folder) for stage in recipe.stages))
+
+
+def _portable_stage(stage: Stage, folder: Path) -> Stage:
+    rules = {
+        name: replace(rule, take=_shown(rule.take, folder)) if rule.take else rule
+        for name, rule in stage.components.items()
+    }
+    return replace(
+        stage,
+        base=_shown(stage.base, folder) if stage.base else None,
+        models=tuple(replace(ref, path=_shown(ref.path, folder)) for ref in stage.models),
+        components=rules,
+        layer_ranges=tuple(
+            (_shown(path, folder), low, high) for path, low, high in stage.layer_ranges
+        ),
+    )
+
+
+def _shown(path: str, folder: Path) -> str:
+    """A path of the recipe as the record shows it: an absolute one as seen from `folder`."""
+    given = Path(path).expanduser()
+    return _relative(given, folder) or given.name if given.is_absolute() else path
 
 
 def _under(file: Path, folder: Path) -> str:
@@ -104,11 +135,11 @@ def _relative(target: Path, start: Path) -> str:
         return ""
 
 
-def _webui(plan: Plan) -> dict[str, str]:
+def _webui(plan: Plan, recipe: str) -> dict[str, str]:
     files = [(one.name, plan.hashes[file]) for one in plan.inputs for file in one.files]
     models = {digest: {"name": name, "legacy_hash": ""} for name, digest in files}
-    recipe = {"type": "sdmerge", "recipe": to_yaml(plan.recipe), "models": sorted(models)}
-    return {"sd_merge_recipe": _dump(recipe), "sd_merge_models": _dump(models)}
+    shown = {"type": "sdmerge", "recipe": recipe, "models": sorted(models)}
+    return {"sd_merge_recipe": _dump(shown), "sd_merge_models": _dump(models)}
 
 
 def _modelspec(plan: Plan, title: str) -> dict[str, str]:

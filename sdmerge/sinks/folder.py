@@ -21,6 +21,7 @@ from sdmerge.plan import Plan, Task
 from sdmerge.sinks.pipeline import component_names, side_files
 from sdmerge.sinks.provenance import FOLDER_RECORD, record
 from sdmerge.sinks.sink import Pieces, reading_order
+from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.shards import split_into_shards
 from sdmerge.tensors.space import free_space_for
 from sdmerge.tensors.writer import SafetensorsWriter
@@ -56,11 +57,15 @@ class FolderSink:
         ).encode()
         _remove_stale(self.path)
         for name, data in files.items():
-            target = self._partial / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+            self._write(self._partial / name, data)
         for stem, layout in _layouts(plan).items():
             self._open_component(stem, layout)
+
+    def _write(self, target: Path, data: bytes) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shown = self.path / target.relative_to(self._partial)
+        with PositionalFile.create(target, shown_as=shown) as file:
+            file.write(data, 0)
 
     def _open_component(self, stem: str, layout: KeyMap) -> None:
         """The writers of one component, in as many shards as the size asks for."""
@@ -69,7 +74,7 @@ class FolderSink:
         sizes = {name: spec.nbytes for name, spec in layout.specs.items()}
         shards = split_into_shards(sizes, target.name, self._shard_size)
         if shards.index is not None:
-            (target.parent / shards.index_name).write_bytes(shards.index)
+            self._write(target.parent / shards.index_name, shards.index)
         for name, keys in shards.files.items():
             part = KeyMap(
                 {key: layout.specs[key] for key in keys},
@@ -93,7 +98,12 @@ class FolderSink:
         aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.old")
         if self.path.exists():
             self.path.replace(aside)
-        self._partial.replace(self.path)
+        try:
+            self._partial.replace(self.path)
+        except BaseException:
+            if aside.exists():
+                aside.replace(self.path)
+            raise
         shutil.rmtree(aside, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -124,9 +134,10 @@ def _remove_stale(path: Path) -> None:
 
 def _is_model(path: Path) -> bool:
     """Whether --force may replace the folder: it is a pipeline, or a result of ours."""
-    return any(
-        (path / name).is_file() for name in ("model_index.json", FOLDER_RECORD, "config.json")
-    )
+    if any((path / name).is_file() for name in ("model_index.json", FOLDER_RECORD)):
+        return True
+    # many a project has a config.json; beside weights it is a model's
+    return (path / "config.json").is_file() and any(path.glob("*.safetensors"))
 
 
 def _layouts(plan: Plan) -> Mapping[str, KeyMap]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from sdmerge.adapters import Source
-from sdmerge.errors import PlanError
+from sdmerge.errors import FileError, PlanError
 from sdmerge.families.configs import (
     config_of,
     model_index,
@@ -77,7 +78,7 @@ def _sources_of(plan: Plan, component: str) -> Iterator[Source]:
 
 def _config_in(source: Source, component: str, name: str) -> Config | None:
     if source.path is not None and (file := source.path / component / name).is_file():
-        return json.loads(file.read_text("utf-8"))
+        return _read_json(file)
     embedded = source.metadata.get("sdmerge.configs")
     return json.loads(embedded).get(component) if embedded else None
 
@@ -115,7 +116,7 @@ def _index(plan: Plan, names: list[str]) -> Config:
     own = model_index(plan.family, names, plan.variant)
     for source in plan.sources:
         if source.path is not None and (file := source.path / "model_index.json").is_file():
-            given = json.loads(file.read_text("utf-8"))
+            given = _read_json(file)
             if all(given.get(name, [None])[0] for name in names):
                 return {**own, **{key: value for key, value in given.items() if key in own}}
     return own
@@ -158,6 +159,16 @@ def _copied_beside(plan: Plan) -> dict[str, bytes]:
                 if file.is_file() and file.suffix in kept and ".index." not in file.name
             }
     return {}
+
+
+def _read_json(file: Path) -> Config:
+    try:
+        value = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise FileError(f"is not JSON: {error}", where=str(file)) from error
+    if not isinstance(value, dict):
+        raise FileError("is not a JSON object", where=str(file))
+    return cast("Config", value)
 
 
 def _json(value: Config) -> bytes:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+_EMBEDDING = re.compile(r"emb(?!ed_out)|\bwte\b|\bwpe\b")
 _LAYER = re.compile(r"\.(?:layers|blocks|h|resblocks)\.(\d+)\.")
 
 
@@ -20,6 +21,9 @@ class Anatomy:
     labelled: bool = True
     """Whether people write the blocks' labels (IN04), not so for layers of unknown models."""
 
+    whole: frozenset[str] = frozenset()
+    """Components that are taken whole from one model: no parameter changes them."""
+
     def component_of(self, key: str) -> str:
         """The component `key` belongs to, '' if none."""
         head = key.split(".", 1)[0]
@@ -31,6 +35,16 @@ class Anatomy:
         if block not in self.blocks:
             return None
         return self.blocks.index(block) / max(1, len(self.blocks) - 1)
+
+    def place(self, key: str) -> float:
+        """Its depth; before the first block or after the last, the depth of that one.
+
+        In files of unknown models what is no embedding comes after the layers, as a norm or a head.
+        """
+        depth = self.depth(key)
+        if depth is not None:
+            return depth
+        return 0.0 if self.labelled or _EMBEDDING.search(key) else 1.0
 
     def own_depths(self, component: str) -> dict[str, float]:
         """The depth of a component's keys within itself, by its numbered layers; {} without any."""

@@ -11,12 +11,12 @@ from sdmerge.plan.inputs import Member
 
 def check_members(first: Member, others: Sequence[Member], notes: list[str]) -> None:
     """Check families, shapes and completeness against `first`; what others have more is a note."""
-    _check_complete(first)
+    check_complete(first)
     for other in others:
         if other.space == "delta" or other.nodes == first.nodes:
             continue
         _check_family(first, other)
-        _check_complete(other)
+        check_complete(other)
         _check_shapes(first, other)
         _check_keys(first, other)
         more = [key for key in other.specs if key not in first.specs]
@@ -35,12 +35,14 @@ def _check_family(first: Member, other: Member) -> None:
         )
 
 
-def _check_complete(member: Member) -> None:
-    if not member.missing:
+def check_complete(member: Member, component: str = "") -> None:
+    """A PlanError that names the first tensor that `member`, or its `component`, should have."""
+    missing = [key for key in member.missing if not component or key.startswith(f"{component}.")]
+    if not missing:
         return
-    by_component = Counter(key.split(".", 1)[0] for key in member.missing)
+    by_component = Counter(key.split(".", 1)[0] for key in missing)
     parts = ", ".join(f"{count} of {component}" for component, count in by_component.items())
-    what = f"{_tensors(len(member.missing))} are missing ({parts}; first: {member.missing[0]})"
+    what = f"lacks {_tensors(len(missing))} ({parts}; first: {missing[0]})"
     where = str(member.source.path) if member.source else member.name
     raise PlanError(what, where=where, hint="The file was pruned or cut; fetch it again.")
 

@@ -44,12 +44,23 @@ def resolve(name: str, setting: Setting, model: Anatomy) -> Resolved:
         )
         curve = _curve(rule, chosen, model)
         matching = [key for key in model.keys if chosen.test(key)]
-        left = [key for key in matching if key not in values]
-        _refuse_idle(rule, matching, left, model)
+        merged = [key for key in matching if model.component_of(key) not in model.whole]
+        left = [key for key in merged if key not in values]
+        if matching and not merged:
+            _refuse_whole(rule, model.component_of(matching[0]))
+        _refuse_idle(rule, merged, left, model)
         found = {key: value for key in left if (value := curve(key)) is not None}
         values.update(found)
         taken.append(Taken(name, rule.filter or "*", len(found)))
     return Resolved(values, tuple(taken))
+
+
+def _refuse_whole(rule: Rule, component: str) -> None:
+    if rule.filter is None:
+        return
+    what = f"the filter '{rule.filter}' takes tensors of {component} alone, which is taken whole"
+    hint = f"To merge it, write components: {{{component}: {{merge_method: …}}}}."
+    raise PlanError(what, where=rule.where, hint=hint)
 
 
 def _refuse_idle(rule: Rule, matching: list[str], left: list[str], model: Anatomy) -> None:
@@ -107,7 +118,7 @@ def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[
         raise PlanError(what, where=rule.where, hint=hint)
     if own is not None:
         return lambda key: own[key]
-    return lambda key: model.depth(key) or 0.0
+    return model.place
 
 
 def _need_blocks(rule: Rule, model: Anatomy) -> None:

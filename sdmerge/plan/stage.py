@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sdmerge.errors import PlanError, nearest
+from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.inputs import Inputs, Member
-from sdmerge.plan.match import check_members
+from sdmerge.plan.match import check_complete, check_members
 from sdmerge.plan.report import ComponentReport
 from sdmerge.plan.settings import Taken
 from sdmerge.plan.tasks import Combine, Node
 from sdmerge.plan.values import Valuer, differing_defaults
 from sdmerge.recipe import ComponentRule, Setting, Stage
+from sdmerge.recipe.aliases import stem
 from sdmerge.tensors.spec import TensorSpec
 
 _NO_SETTINGS: Mapping[str, Setting] = {}
@@ -62,9 +64,7 @@ class StagePlanner:
         check_members(self._first, [part.member for part in self._parts], self._notes)
         self._check_layers()
         rules, assets = self._rules()
-        valuer = Valuer(self._stage, self._model, [part.settings for part in self._parts])
-        for name, rule in rules.items():
-            valuer.add_rule(name, rule, self._model)
+        valuer = self._valuer(rules)
         specs: dict[str, TensorSpec] = {}
         nodes: dict[str, Node] = {}
         reports: list[ComponentReport] = []
@@ -82,6 +82,15 @@ class StagePlanner:
         notes = [*told, *self._notes, *differing_defaults(self._spec, settings)]
         member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
         return StagePlan(member, reports, valuer.taken, notes, assets)
+
+    def _valuer(self, rules: Mapping[str, ComponentRule]) -> Valuer:
+        whole = frozenset(name for name, rule in rules.items() if rule.take is not None)
+        settings = [part.settings for part in self._parts]
+        valuer = Valuer(self._stage, replace(self._model, whole=whole), settings)
+        for name, rule in rules.items():
+            own = tuple(self._keys(self._first, name))
+            valuer.add_rule(name, rule, replace(self._model, keys=own))
+        return valuer
 
     def _open_base(self) -> Member | None:
         if self._stage.base is None:
@@ -114,17 +123,18 @@ class StagePlanner:
                 parts.append(_Part(member, ref.parameters))
         if self._spec.ordered and self._base is not None:
             parts.insert(0, _Part(self._base, _NO_SETTINGS))
-        self._check_count(parts)
+        self._check_count(self._spec, parts, self._stage.where)
         return parts
 
-    def _check_count(self, parts: Sequence[_Part]) -> None:
-        fewest, most = self._spec.models
+    @staticmethod
+    def _check_count(spec: MethodSpec, parts: Sequence[_Part], where: str) -> None:
+        fewest, most = spec.models
         if fewest <= len(parts) <= (most or len(parts)):
             return
         wanted = f"{fewest} models" if most == fewest else f"{fewest} model or more beside the base"
         names = ", ".join(part.member.name for part in parts) or "none"
-        what = f"{self._spec.name} takes {wanted}; the recipe has {len(parts)} ({names})"
-        raise PlanError(what, where=self._stage.where)
+        what = f"{spec.name} takes {wanted}; the recipe has {len(parts)} ({names})"
+        raise PlanError(what, where=where)
 
     def _anatomy(self) -> Anatomy:
         family = self._first.family
@@ -159,6 +169,10 @@ class StagePlanner:
         assets: dict[str, Member] = {}
         for name, rule in self._stage.components.items():
             if name in weights:
+                if rule.take is None and name not in self._first.components:
+                    hint = f"Take it from another model: components: {{{name}: {{take: MODEL}}}}."
+                    what = f"'{self._first.name}' has no {name} to merge"
+                    raise PlanError(what, where=rule.where, hint=hint)
                 rules[name] = rule
             elif name in slots and rule.take is not None:
                 assets[name] = self._named(rule.take, rule.where)
@@ -182,7 +196,7 @@ class StagePlanner:
         for part in self._parts:
             if part.member.name == word:
                 return part.member
-        return self._open(word, word, self._base, where)
+        return self._open(stem(word), word, self._base, where)
 
     def _how(self, rule: ComponentRule | None) -> str:
         if rule is not None and rule.take is not None:
@@ -198,22 +212,23 @@ class StagePlanner:
             holder = self._named(rule.take, rule.where)
             self._check_taken(holder, name, rule)
             return holder, {key: holder.nodes[key] for key in self._keys(holder, name)}
-        spec = manifest()[rule.method] if rule and rule.method else self._spec
-        parts = self._having(name)
-        return holder, {
-            key: self._node(key, spec, parts, rule, valuer) for key in self._keys(holder, name)
-        }
+        keys, parts, spec = self._keys(holder, name), self._having(name), self._spec
+        if rule is not None and rule.method is not None:
+            spec = manifest()[rule.method]
+            self._check_count(spec, parts, rule.where)
+        return holder, {key: self._node(key, spec, parts, rule, valuer) for key in keys}
 
     def _keys(self, holder: Member, component: str) -> list[str]:
         return [key for key in holder.specs if self._model.component_of(key) == component]
 
     def _check_taken(self, holder: Member, name: str, rule: ComponentRule) -> None:
-        if holder.family.name != self._first.family.name:
-            own = self._first.family.title
-            what = f"'{holder.name}' is {holder.family.title}, the recipe's models are {own}"
-            raise PlanError(what, where=rule.where)
+        first = self._first.family
+        if holder.family.name != first.name and not _shared(name, holder, first):
+            own = f"the recipe's models are {first.title}"
+            raise PlanError(f"'{holder.name}' is {holder.family.title}, {own}", where=rule.where)
         if holder.space == "delta" or not self._keys(holder, name):
             raise PlanError(f"'{holder.name}' has no {name} to take", where=rule.where)
+        check_complete(holder, name)
 
     def _having(self, component: str) -> list[_Part]:
         """The inputs that have the component; a note says which one plays no part there."""
@@ -266,3 +281,11 @@ class StagePlanner:
             values=valuer.values(key, spec, [part.settings for part in parts], rule),
             seed=self._seed if spec.random else None,
         )
+
+
+def _shared(component: str, holder: Member, family: Family) -> bool:
+    """Whether a file without a main network may be of `family` as well, as a lone VAE may."""
+    if component not in holder.family.by_name or holder.family.main.name in holder.components:
+        return False
+    layout = component, SINGLE_FILE
+    return holder.family.tables[layout].rules == family.tables[layout].rules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -15,15 +16,21 @@ GROUP = "sdmerge.methods"
 
 def load_plugin(path: Path) -> None:
     """Run the Python file at `path`; the methods it registers are then like ours."""
-    spec = importlib.util.spec_from_file_location(f"sdmerge_plugin_{path.stem}", path)
+    name = f"sdmerge_plugin_{path.stem}"
+    if name in sys.modules and sys.modules[name].__file__ == str(path.resolve()):
+        return
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None or not path.is_file():
         raise FileError("is not a Python file", where=str(path))
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except MethodError:
+        del sys.modules[name]
         raise
     except Exception as error:
+        del sys.modules[name]
         raise FileError(
             f"cannot be loaded: {type(error).__name__}: {error}", where=str(path)
         ) from error

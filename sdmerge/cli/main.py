@@ -130,40 +130,45 @@ def run(arguments: list[str] | None = None) -> int:
     session = Session()
     try:
         code = cli.main(args=arguments, prog_name="sdmerge", standalone_mode=False, obj=session)
+    except click.exceptions.NoArgsIsHelpError as error:
+        session.output.note(error.format_message())
+        return 2
     except click.ClickException as error:
         session.output.error(error.format_message())
         return 2
     except (KeyboardInterrupt, click.Abort):
         session.output.error("stopped; nothing was written")
         return 130
-    except SdmergeError as error:
-        _trace(session)
-        session.output.error(str(error))
-        return error.exit_code
-    except (MemoryError, OSError) as error:
-        return _machine_error(session, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence
         _trace(session)
-        kind = type(error).__name__
-        session.output.error(
-            f"this is a bug of ours: {kind}: {error}\n  Please report it with --debug."
-        )
-        return 1
+        return _failed(session, error)
     return code if isinstance(code, int) else 0
 
 
+def _failed(session: Session, error: Exception) -> int:
+    if isinstance(error, SdmergeError):
+        session.output.error(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError | OSError):
+        return _machine_error(session, error)
+    kind = type(error).__name__
+    session.output.error(
+        f"this is a bug of ours: {kind}: {error}\n  Please report it with --debug."
+    )
+    return 1
+
+
 def _machine_error(session: Session, error: MemoryError | OSError) -> int:
-    _trace(session)
     if isinstance(error, MemoryError):
         session.output.error(
             "there is not enough memory\n  Close other programs, or merge with fewer --threads."
         )
-    elif error.errno == errno.ENOSPC:
-        session.output.error(
-            f"the disk is full: {error.filename}\n  Free some space, or write elsewhere."
-        )
+        return 3
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        session.output.error(f"the disk is full{where}\n  Free some space, or write elsewhere.")
     else:
-        session.output.error(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        session.output.error(f"{error.strerror or error}{where}")
     return 3
 
 

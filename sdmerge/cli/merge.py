@@ -10,7 +10,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.plan import print_report, report_data
-from sdmerge.cli.recipes import plan_of, read_recipe, recipe_options
+from sdmerge.cli.recipes import RecipeCommand, plan_of, read_recipe, recipe_options
 from sdmerge.errors import InputError
 
 
@@ -35,7 +35,7 @@ def target_options(command: Any) -> Any:
     return command
 
 
-@click.command("merge")
+@click.command("merge", cls=RecipeCommand)
 @click.argument("recipe", nargs=-1, required=True)
 @target_options
 @recipe_options

@@ -9,10 +9,10 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.output import Output
-from sdmerge.cli.recipes import plan_of, read_recipe, recipe_options
+from sdmerge.cli.recipes import RecipeCommand, plan_of, read_recipe, recipe_options
 
 
-@click.command("plan")
+@click.command("plan", cls=RecipeCommand)
 @click.argument("recipe", nargs=-1, required=True)
 @recipe_options
 @output_options

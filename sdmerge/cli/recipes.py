@@ -24,11 +24,7 @@ def is_recipe(path: str) -> bool:
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that make or change a recipe; one flag per parameter of any method."""
-    for param in _all_params().values():
-        text = f"{param.doc} Several, with commas: one per model." if param.per_model else param.doc
-        flag = click.option(f"--{param.name}", f"param_{param.name}", metavar="VALUE", help=text)
-        command = flag(command)
+    """The options that make or change a recipe."""
     for option in (
         click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
                      help="Change a value of the recipe: parameters.t=0.3; may be repeated."),
@@ -42,13 +38,32 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+class RecipeCommand(click.Command):
+    """A command with a flag for each parameter of any method, those of plug-ins included."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        known = {param.name for param in self.params}
+        flags = [_flag(param) for name, param in _all_params().items() if _field(name) not in known]
+        self.params.extend(flags)
+        return super().get_params(ctx)
+
+
+def _flag(param: Param) -> click.Option:
+    text = f"{param.doc} Several, with commas: one per model." if param.per_model else param.doc
+    return click.Option([f"--{param.name}", _field(param.name)], metavar="VALUE", help=text)
+
+
+def _field(name: str) -> str:
+    return f"param_{name}"
+
+
 def _all_params() -> Mapping[str, Param]:
     """Every parameter name of every method; the first declaration describes it."""
     found: dict[str, Param] = {}
     for spec in manifest().values():
         for param in spec.params:
             found.setdefault(param.name, param)
-    return dict(sorted(found.items(), reverse=True))
+    return dict(sorted(found.items()))
 
 
 def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:

@@ -1,0 +1,1 @@
+"""Merge methods against formulas written again from the papers."""

@@ -22,7 +22,7 @@ class Anatomy:
     """Whether people write the blocks' labels (IN04), not so for layers of unknown models."""
 
     whole: frozenset[str] = frozenset()
-    """Components that are taken whole from one model: no parameter changes them."""
+    """Components taken whole without the recipe saying so: no parameter changes them."""
 
     def component_of(self, key: str) -> str:
         """The component `key` belongs to, '' if none."""

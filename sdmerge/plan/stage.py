@@ -84,9 +84,10 @@ class StagePlanner:
         return StagePlan(member, reports, valuer.taken, notes, assets)
 
     def _valuer(self, rules: Mapping[str, ComponentRule]) -> Valuer:
-        whole = frozenset(name for name, rule in rules.items() if rule.take is not None)
+        # a filter may name what the recipe itself takes whole: it says so in the same breath
+        unsaid = frozenset(name for name in rules if name not in self._stage.components)
         settings = [part.settings for part in self._parts]
-        valuer = Valuer(self._stage, replace(self._model, whole=whole), settings)
+        valuer = Valuer(self._stage, replace(self._model, whole=unsaid), settings)
         for name, rule in rules.items():
             own = tuple(self._keys(self._first, name))
             valuer.add_rule(name, rule, replace(self._model, keys=own))

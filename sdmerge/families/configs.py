@@ -3,43 +3,69 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from sdmerge.errors import FamilyError
 from sdmerge.families.family import SINGLE_FILE, Component, Config, Family
-from sdmerge.families.sizes import solve
+from sdmerge.families.sizes import evaluate, solve
 from sdmerge.families.table import Rule
 from sdmerge.tensors.spec import TensorSpec
 
 Specs = Mapping[str, TensorSpec]
 
+_NOTHING: list[None] = [None, None]
+_OWN_CONFIG = "Only the model's own config.json describes it: start from a folder that has one."
+
 
 def config_of(family: Family, component: str, specs: Specs) -> Config:
     """A component's config.json: widths, depths and channels from the shapes, the rest its own.
 
-    What shapes do not show (the number of heads, the activation) is as the family has it.
+    What shapes do not show (the number of heads, the activation) is as the family has it. Tensors
+    that no config of the family describes are a FamilyError.
     """
-    return family.component(component).config_at(sizes_of(family, component, specs))
+    sizes = sizes_of(family, component, specs)
+    at = {**family.component(component).depths, **sizes}
+    for key, rule, spec in _known(family, component, specs):
+        shape = tuple(evaluate(size, at) for size in rule.shape)
+        if shape != spec.shape:
+            what = f"is {list(spec.shape)}, where the other tensors' sizes ask for {list(shape)}"
+            raise FamilyError(what, where=key, hint=_OWN_CONFIG)
+    table = family.tables[component, SINGLE_FILE]
+    for stem, depth in _depths(family, component, specs).items():
+        if depth != (most := evaluate(table.depths[stem], at)):
+            what = f"has {depth} layers, where others have {most}"
+            raise FamilyError(what, where=f"{component}.{stem}", hint=_OWN_CONFIG)
+    return family.component(component).config_at(sizes)
 
 
 def sizes_of(family: Family, component: str, specs: Specs) -> dict[str, int]:
-    """The widths and depths by name that a component's tensors have."""
+    """The widths and depths by name that a component's tensors have, by most of them."""
     table = family.tables[component, SINGLE_FILE]
-    shapes: list[tuple[Rule, TensorSpec]] = []
-    depths: dict[str, int] = {}
-    for key, spec in specs.items():
-        name, _, rest = key.partition(".")
-        known = table.rule_of(rest) if name == component else None
-        if known is None:
-            continue
-        rule, index = known
-        shapes.append((rule, spec))
-        if index is not None:
-            depths[rule.stem] = max(depths.get(rule.stem, 0), index + 1)
     votes: dict[str, Counter[int]] = {}
-    for stem, depth in depths.items():
+    for stem, depth in _depths(family, component, specs).items():
         votes.setdefault(str(table.depths[stem]), Counter())[depth] += 1
     layers = {name: count.most_common(1)[0][0] for name, count in votes.items()}
-    return {**solve((rule.shape, spec.shape) for rule, spec in shapes), **layers}
+    shapes = ((rule.shape, spec.shape) for _, rule, spec in _known(family, component, specs))
+    return {**solve(shapes), **layers}
+
+
+def _known(family: Family, component: str, specs: Specs) -> Iterator[tuple[str, Rule, TensorSpec]]:
+    """The component's tensors with their rules."""
+    table = family.tables[component, SINGLE_FILE]
+    prefix = f"{component}."
+    for key, spec in specs.items():
+        if key.startswith(prefix) and (known := table.rule_of(key.removeprefix(prefix))):
+            yield key, known[0], spec
+
+
+def _depths(family: Family, component: str, specs: Specs) -> dict[str, int]:
+    """How many layers each stack of a component has."""
+    depths: dict[str, int] = {}
+    for key, rule, _ in _known(family, component, specs):
+        if rule.stem:
+            index = int(key.removeprefix(f"{component}.{rule.stem}").partition(".")[0])
+            depths[rule.stem] = max(depths.get(rule.stem, 0), index + 1)
+    return depths
 
 
 def model_index(family: Family, components: Iterable[str], variant: str = "") -> Config:
@@ -88,6 +114,3 @@ def tokenizer_config(component: Component, specs: Specs) -> Config:
         "tokenizer_class": "CLIPTokenizer",
         "unk_token": "<|endoftext|>",
     }
-
-
-_NOTHING: list[None] = [None, None]

@@ -64,7 +64,7 @@ _OLD_VAE = (
     (".to_out.0.", ".proj_attn."),
 )
 _TEXT_MODEL = "text_model."
-_TINY_CLIP = {"w": 8, "f": 16, "n": 2, "j": 8}
+_TINY_CLIP = {"w": 8, "f": 16, "n": 2}
 
 
 def unet(
@@ -122,7 +122,7 @@ def clip_l(prefix: str) -> Component:
         library="transformers",
         class_name="CLIPTextModel",
         stem="model",
-        template=_clip_config("CLIPTextModel", "quick_gelu", 768),
+        template=_clip_config("CLIPTextModel", "quick_gelu", "$w"),
         sizes={"w": 768, "f": 3072, "p": 77, "v": 49408},
         depths={"n": 12},
         tiny=_TINY_CLIP,
@@ -165,7 +165,8 @@ def open_clip_g(prefix: str) -> Component:
         template=_clip_config("CLIPTextModelWithProjection", "gelu", "$j"),
         sizes={"w": 1280, "f": 5120, "p": 77, "v": 49408, "j": 1280},
         depths={"n": 32},
-        tiny=_TINY_CLIP,
+        # diffusers tells SDXL's two encoders apart by their widths
+        tiny={"w": 16, "f": 32, "n": 2, "j": 16},
         origin="open-clip",
         layouts=_clip_layouts("text_encoder_2", Layout((prefix, ""))),
         block="BASE",

@@ -27,7 +27,7 @@ SDXL = Family(
             },
             {"c0": 320, "c1": 640, "c2": 1280, "x": 2048, "a": 2816},
             {"d1": 2, "d2": 10},
-            tiny={"x": 8 + 8, "a": 6 * 256 + 8},
+            tiny={"x": 8 + 16, "a": 6 * 256 + 16},
         ),
         parts.vae({"force_upcast": True, "sample_size": 1024, "scaling_factor": 0.13025}),
         parts.clip_l("conditioner.embedders.0.transformer."),

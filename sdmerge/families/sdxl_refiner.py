@@ -27,7 +27,7 @@ SDXL_REFINER = Family(
             },
             {"c0": 384, "c1": 768, "c2": 1536, "x": 1280, "a": 2560},
             {"d": 4},
-            tiny={"x": 8, "a": 5 * 256 + 8},
+            tiny={"x": 16, "a": 5 * 256 + 16},
         ),
         parts.vae({"force_upcast": True, "sample_size": 1024, "scaling_factor": 0.13025}),
         parts.open_clip_g("conditioner.embedders.0.model."),

@@ -142,13 +142,6 @@ def looks_at_its_slab(deltas: Deltas) -> Delta:
     return torch.where(summed.abs() >= summed.abs().max(), 1.5 * summed, summed)
 
 
-@broken("slabs_leave_no_trace")
-def rounds_by_position(deltas: Deltas) -> Delta:
-    """A root, which torch rounds in another way in the last entries of a slab."""
-    summed = total(deltas)
-    return summed.sign() * summed.abs().pow(0.3)
-
-
 @broken("threads_leave_no_trace")
 def knows_its_thread(deltas: Deltas) -> Delta:
     """A sum that is doubled away from the main thread."""

@@ -1,0 +1,180 @@
+"""@method: a signature becomes a MethodSpec, and a body gets what it asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdmerge.errors import MethodError, UnknownMethod
+from sdmerge.method import (
+    LEAF,
+    METHODS,
+    Delta,
+    Deltas,
+    Masks,
+    Registry,
+    Stat,
+    Weight,
+    Weights,
+    Whole,
+    method,
+    total,
+)
+from sdmerge.params import Fraction, PerModel, Scale, Strength
+from sdmerge.testing.bench import Bench
+
+OWN = Registry()
+
+
+def lengths(whole: Whole, weight: Any) -> np.ndarray:
+    """The norms of the weighted tensors."""
+    return np.sqrt(np.diag(whole.gram())) * weight.reshape(-1).numpy()
+
+
+@method(title="All", paper="https://example.org", stats=lengths, version=3, registry=OWN)
+def everything(
+    deltas: Deltas, norms: Stat, random: Masks, *, weight: PerModel[Strength] = 1.0,
+    from_: Fraction = 0.5, lambda_: Scale = 1.0,
+) -> Delta:  # fmt: skip
+    """Take everything there is to take.
+
+    weight: Of each.
+    from: A word that Python keeps for itself.
+    lambda: Another.
+    """
+    kept = torch.where(random.keep(from_), deltas, 0.0)
+    return lambda_ * total(weight * kept) / max(float(norms.sum()), 1.0)
+
+
+def test_the_signature_says_what_it_is() -> None:
+    spec = OWN["everything"].spec
+    assert (spec.space, spec.unit, spec.models, spec.ordered) == (
+        "delta",
+        "element",
+        (1, None),
+        False,
+    )
+    assert (spec.random, spec.version, spec.title) == (True, 3, "All")
+    assert [param.name for param in spec.params] == ["weight", "from", "lambda"]
+    assert "everything" not in METHODS
+
+
+def test_any_python_word_may_be_a_parameter() -> None:
+    learned, base = torch.ones(400), torch.zeros(400)
+    merged = Bench(OWN["everything"]).merge([learned], base, {"from": 1.0, "lambda": 2.0})
+    assert torch.equal(merged, torch.full((400,), 2.0 / 20.0))
+
+
+def test_statistics_see_parameters_in_double_precision() -> None:
+    seen: list[Any] = []
+
+    def spy(whole: Whole, weight: Any) -> int:
+        seen.append(weight)
+        return len(whole)
+
+    registry = Registry()
+
+    @method(title="Spy", paper="https://example.org", stats=spy, registry=registry)
+    def first(weights: Weights, count: Stat, *, weight: PerModel[Strength] = 1.0) -> Weight:
+        """The first, as a difference from a zero.
+
+        weight: Looked at, no more.
+        """
+        assert (count, weight.dtype) == (2, torch.float32)  # type: ignore[attr-defined]
+        return weights[0]
+
+    Bench(registry["first"]).merge([torch.ones(3), torch.ones(3)], values={"weight": (0.1, 0.7)})
+    assert seen[0].tolist() == [[0.1], [0.7]]
+
+
+def one(weights: Weights, b: Weight) -> Weight:
+    """One."""
+    return weights[0]
+
+
+def two(a: Weight, b: Weight, c: Weight) -> Weight:
+    """Two."""
+    return a
+
+
+def bare(weights) -> Weight:
+    """Nothing is said of what it takes."""
+    return weights[0]
+
+
+def masks_first(random: Masks, weights: Weights) -> Weight:
+    """The other way round."""
+    return weights[0]
+
+
+def stat_unasked(weights: Weights, stat: Stat) -> Weight:
+    """Nobody computes it."""
+    return weights[0]
+
+
+@pytest.mark.parametrize("body", [one, two, bare, masks_first, stat_unasked])
+def test_authors_are_told_what_a_method_takes(body: Any) -> None:
+    registry = Registry()
+    with pytest.raises(
+        TypeError, match=f"{body.__name__}: the positional arguments are `a: Weight"
+    ):
+        method(title="", paper="", registry=registry)(body)
+    assert len(registry) == 0
+
+
+def test_statistics_that_nobody_receives() -> None:
+    def plain(weights: Weights) -> Weight:
+        """The first."""
+        return weights[0]
+
+    with pytest.raises(TypeError, match="then a `Stat` if"):
+        method(title="", paper="", stats=lengths, registry=Registry())(plain)
+
+
+def test_registries_are_values() -> None:
+    copy = Registry(OWN.values())
+    assert dict(copy) == dict(OWN)
+    with pytest.raises(MethodError, match="'everything' is defined in"):
+        copy.add(OWN["everything"])
+    assert copy.get("ties") is None
+    with pytest.raises(UnknownMethod, match="the method 'ties' has no body here"):
+        copy["ties"]
+    with pytest.raises(UnknownMethod, match="Did you mean 'everything'"):
+        copy["everythin"]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 300), st.integers(0, 300))
+def test_the_kth_magnitude_is_that_of_a_sort(seed: int, size: int, count: int) -> None:
+    row = torch.randn(size, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+    count = min(count, size)
+    found = float(whole(row).kth_magnitude([count]))
+    if count == 0:
+        assert found == float("inf")
+    elif count == size:
+        assert found == 0.0
+    else:
+        assert found == float(row.abs().sort(descending=True).values[count - 1])
+
+
+def test_inner_products_are_exact_and_run_over_fixed_leaves() -> None:
+    a = torch.randn(LEAF + 77, generator=torch.Generator().manual_seed(1))
+    b = torch.randn(LEAF + 77, generator=torch.Generator().manual_seed(2))
+    products = whole(a, b).gram()
+    wide = torch.stack([a, b]).double()
+    np.testing.assert_allclose(products, (wide @ wide.T).numpy(), rtol=1e-12)
+    assert [leaf.shape for leaf in whole(a, b).leaves()] == [(2, LEAF), (2, 77)]
+
+
+def test_sums_run_in_order() -> None:
+    rows = torch.tensor([[1e8], [1.0], [-1e8], [1.0]])
+    assert total(rows).item() == 1.0  # 1e8 swallows the first 1
+    assert torch.equal(rows, torch.tensor([[1e8], [1.0], [-1e8], [1.0]]))
+
+
+def whole(*rows: torch.Tensor) -> Whole:
+    return Whole([lambda start, stop, row=row: row[start:stop] for row in rows], rows[0].numel())

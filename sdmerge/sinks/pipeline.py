@@ -102,13 +102,23 @@ def side_files(plan: Plan) -> dict[str, bytes]:
     files["scheduler/scheduler_config.json"] = _json(_scheduler(plan))
     for component in plan.family.components:
         if component.name in names:
-            config = given_config(plan, component.name) or config_of(
-                plan.family, component.name, specs
-            )
-            files[f"{component.name}/config.json"] = _json(config)
+            given = given_config(plan, component.name)
+            config = given or config_of(plan.family, component.name, specs)
+            files[f"{component.name}/config.json"] = _json(_in_one_dtype(component, config))
             if component.tokenizer:
                 files.update(_tokenizer(plan, component))
     return files
+
+
+def _in_one_dtype(component: Component, config: Config) -> Config:
+    """The config by which a pipeline that is loaded without a word on dtypes has just one.
+
+    diffusers then loads its networks as float32, transformers as the config says.
+    """
+    if component.library != "transformers":
+        return config
+    kept = {key: value for key, value in config.items() if key != "torch_dtype"}
+    return {**kept, "dtype": "float32"}
 
 
 def _index(plan: Plan, names: list[str]) -> Config:

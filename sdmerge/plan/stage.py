@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sdmerge.adapters import LoraFile
 from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, manifest
@@ -101,12 +102,10 @@ class StagePlanner:
                     f"{self._spec.name} needs a base_model", where=self._stage.where, hint=hint
                 )
             return None
-        base = self._open("base", self._stage.base, None, self._stage.where)
-        if base.space == "delta":
-            raise PlanError(
-                "base_model is a LoRA", where=self._stage.where, hint="Name a checkpoint."
-            )
-        return base
+        path, where = self._stage.base, self._stage.where
+        if path not in self._stages and isinstance(self._inputs.open(path, where), LoraFile):
+            raise PlanError("base_model is a LoRA", where=where, hint="Name a checkpoint.")
+        return self._open("base", path, None, where)
 
     def _open(self, name: str, path: str, base: Member | None, where: str) -> Member:
         if path in self._stages:
@@ -194,9 +193,9 @@ class StagePlanner:
         """The member that `take: word` means: the base or first model, an alias, else a path."""
         if word == "base":
             return self._first
-        for part in self._parts:
-            if part.member.name == word:
-                return part.member
+        for ref in self._stage.models:  # among them the base, which is no part of a delta method
+            if ref.name == word:
+                return self._open(ref.name, ref.path, self._base, ref.where)
         return self._open(stem(word), word, self._base, where)
 
     def _how(self, rule: ComponentRule | None) -> str:

@@ -1,0 +1,1 @@
+"""Draws the data, trains the sample models on a CPU, and measures them."""

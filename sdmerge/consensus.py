@@ -32,9 +32,9 @@ def disjoint_mean(deltas: Tensor, weight: float, vote: Vote, *, normalize: bool)
     weighted = weight * deltas  # [n, *shape]
     voters = deltas if vote == "before" else weighted
     elected = total(voters.sign() if vote == "count" else voters).sign()
-    agrees = (voters.sign() == elected) & (elected != 0)
+    agrees = voters * elected > 0
     mixed = total(torch.where(agrees, weighted, 0.0))
     if not normalize:
         return mixed
-    shares = total(torch.where(agrees, abs(weight), deltas.new_zeros(())))
+    shares = total(agrees * abs(weight))
     return torch.where(shares > 0, mixed / shares, 0.0)

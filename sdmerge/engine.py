@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -47,16 +47,18 @@ class _Operand:
     space: Space
     name: str
 
-    def seen_as(self, space: Space, base: Tensor | None, start: int, stop: int) -> Tensor:
-        """Elements [start, stop) as weights or as a difference from `base`, the base's slab."""
+    def seen_as(
+        self, space: Space, base: Tensor | None, start: int, stop: int, out: Tensor
+    ) -> Tensor:
+        """Elements [start, stop) in `out`, as weights or as a difference from the base's slab."""
         if self.tensor is None:
             assert base is not None, "an input without a tensor needs a base"
-            return torch.zeros_like(base) if space == "delta" else base
-        values = self.tensor[start:stop].float()
+            return out.zero_() if space == "delta" else out.copy_(base)
+        out.copy_(self.tensor[start:stop])
         if self.space == space:
-            return values
+            return out
         assert base is not None, "a difference needs a base"
-        return values - base if space == "delta" else base + values
+        return out.sub_(base) if space == "delta" else out.add_(base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,18 @@ class _Operands:
     base: _Operand | None
     space: Space
     key: str
+    buffer: Tensor = field(default_factory=lambda: torch.empty(1, 0), compare=False)
 
     def slab(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
-        """The inputs [n, stop - start] and the base, float32."""
+        """The inputs [n, stop - start] and the base, float32, good until the next call."""
         base = self._base(start, stop)
-        rows = [operand.seen_as(self.space, base, start, stop) for operand in self.inputs]
-        return torch.stack(rows), base
+        # fresh memory for every slab would cost more than the arithmetic
+        if self.buffer.shape[1] < stop - start:
+            self.buffer.resize_(len(self.inputs), stop - start)
+        stack = self.buffer[:, : stop - start]
+        for row, operand in zip(stack, self.inputs, strict=True):
+            operand.seen_as(self.space, base, start, stop, row)
+        return stack, base
 
     def whole(self, numel: int) -> Whole:
         """The inputs, each to be read in pieces of any size."""
@@ -94,7 +102,8 @@ class _Operands:
         return self.base.tensor[start:stop].float()
 
     def _row(self, operand: _Operand, start: int, stop: int) -> Tensor:
-        return operand.seen_as(self.space, self._base(start, stop), start, stop)
+        row = torch.empty(stop - start)
+        return operand.seen_as(self.space, self._base(start, stop), start, stop, row)
 
 
 class Engine:

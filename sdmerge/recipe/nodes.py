@@ -15,7 +15,7 @@ import yaml
 
 from sdmerge.errors import RecipeError, nearest
 
-MOST_VALUES = 100_000
+MOST_VALUES = 20_000
 """Values a recipe may have: a few lines of aliases within aliases could stand for billions."""
 
 
@@ -154,7 +154,7 @@ class _Builder:
         """The node, said to be at `line` if that is given, else where its value begins."""
         where = line or self._line(node)
         if next(self._count) > MOST_VALUES:
-            raise RecipeError(f"this has more than {MOST_VALUES:,} values", where=where)
+            raise RecipeError(f"this has more than {MOST_VALUES:,} values", where=self._name)
         if isinstance(node, yaml.MappingNode):
             return Node(self._mapping(node), where)
         if isinstance(node, yaml.SequenceNode):

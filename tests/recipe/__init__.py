@@ -1,0 +1,1 @@
+"""The recipe language: every construct, and every complaint with its line."""

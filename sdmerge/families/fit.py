@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from sdmerge.errors import CorruptFile
 from sdmerge.families.family import Component, Family
 from sdmerge.families.keymap import KeyMap, Piece
 from sdmerge.families.sizes import evaluate, solve
@@ -89,14 +90,14 @@ class Fit:
 
     def keymap(self) -> tuple[KeyMap, tuple[str, ...]]:
         """The map from the file's keys to canonical ones, and the canonical keys it cannot fill."""
-        names = {(one.pattern, one.index): key for key, one in self.found.items()}
+        names = self._names()
         specs, pieces = dict[str, TensorSpec](), dict[str, tuple[Piece, ...]]()
         missing: list[str] = []
         for key, (rule, index) in self.expected.items():
             target = f"{self.component.name}.{key}"
-            sources = {part.source: names.get((part.source, index)) for part in rule.parts}
-            held = {p: self.specs[name] for p, name in sources.items() if name is not None}
-            if len(held) < len(sources):
+            wanted = {part.source: names.get((part.source, index)) for part in rule.parts}
+            held = {p: self.specs[name] for p, name in wanted.items() if name is not None}
+            if len(held) < len(wanted):
                 missing.append(target)
                 continue
             spec = TensorSpec(
@@ -104,12 +105,20 @@ class Fit:
             )
             specs[target] = spec
             pieces[target] = tuple(
-                piece(part, str(sources[part.source]), held[part.source], target, spec.numel)
+                piece(part, str(wanted[part.source]), held[part.source], target, spec.numel)
                 for part in rule.parts
             )
-        return KeyMap(specs, pieces, {name: self.specs[name] for name in self.found}), tuple(
-            missing
-        )
+        sources = {name: self.specs[name] for name in self.found}
+        return KeyMap(specs, pieces, sources), tuple(missing)
+
+    def _names(self) -> dict[tuple[str, int | None], str]:
+        """The file's key of each tensor, which it must not hold under two spellings."""
+        names: dict[tuple[str, int | None], str] = {}
+        for key, one in self.found.items():
+            if (other := names.setdefault((one.pattern, one.index), key)) != key:
+                hint = "Remove one of them."
+                raise CorruptFile(f"is the same tensor as {other}", where=key, hint=hint)
+        return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +169,8 @@ def _fit(component: Component, layout: str, table: Table, group: Group, specs: S
     """How the table fits a group, or None where too little of the component is there."""
     names = group.known_to(table)
     found = {key: one for name, key in names.items() if (one := table.find(name)) is not None}
-    if not found:
+    deepest = max((one.index or 0 for one in found.values()), default=0)
+    if len(found) <= deepest:  # none found, or one far out
         return None
     unused = frozenset(names[name] for name in table.unused & names.keys()) - found.keys()
     stray = group.size - len(found) - len(unused)

@@ -20,6 +20,9 @@ Shape = tuple[Size, ...]
 INDEX = "{i}"
 WHOLE = (Fraction(0), Fraction(1))
 
+# no network has ten thousand layers, and a file that says so must not make us count them
+_NUMBER = "[0-9]{1,4}"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -42,7 +45,7 @@ class Rule:
     @property
     def stem(self) -> str:
         """What stands before the index, by which stacks of layers go; "" outside of one."""
-        return self.key.partition(INDEX)[0] if INDEX in self.key else ""
+        return _stem(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Table:
         heads = {name.partition(".")[0] for name in (*spellings, *self.unused)}
         choice = "|".join(sorted(words)) or r"(?!)"
         object.__setattr__(self, "_spellings", spellings)
-        object.__setattr__(self, "_stack", re.compile(rf"(.*\b(?:{choice})\.)(\d+)(\..*)"))
+        object.__setattr__(self, "_stack", re.compile(rf"(.*\b(?:{choice})\.)({_NUMBER})(\..*)"))
         object.__setattr__(self, "heads", frozenset(heads))
         object.__setattr__(self, "_by_source", by_source)
 
@@ -136,7 +139,7 @@ class Table:
         """The rule a canonical key comes under, with its place in the stack."""
         if key in self.rules:
             return self.rules[key], None
-        for match in re.finditer(r"(?<=\.)\d+(?=\.)", key):
+        for match in re.finditer(rf"(?<=\.){_NUMBER}(?=\.)", key):
             pattern = key[: match.start()] + INDEX + key[match.end() :]
             if pattern in self.rules:
                 return self.rules[pattern], int(match[0])

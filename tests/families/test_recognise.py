@@ -250,6 +250,23 @@ def test_a_fused_tensor_that_cannot_be_split_is_damage() -> None:
         recognise({**specs, name: TensorSpec(F16, (3841, 1280))})
 
 
+def test_a_tensor_in_two_spellings_is_damage() -> None:
+    specs = single_file(named("sd1"), ["text_encoder"], NARROW)
+    key = "cond_stage_model.transformer.text_model.final_layer_norm.bias"
+    with pytest.raises(CorruptFile, match="is the same tensor as"):
+        recognise({**specs, key.replace("text_model.", ""): specs[key]})
+
+
+@pytest.mark.parametrize("layer", ["99999999", "9999", "1" * 5000, "٣"])
+def test_layers_far_out_are_not_counted(layer: str) -> None:
+    name = f"cond_stage_model.transformer.text_model.encoder.layers.{layer}.mlp.fc1.bias"
+    far = {name: TensorSpec(F16, (8,))}
+    assert recognise(far) is None
+    answer = recognise({**single_file(named("sd1"), ["unet"], NARROW), **far})
+    assert answer
+    assert answer.extra == (f"extra.{name}",)
+
+
 def test_the_answer_in_words() -> None:
     answer = recognise(shuffled(single_file(named("sd1"), ["unet"], {"in": 9})))
     assert answer

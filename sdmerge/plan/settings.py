@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sdmerge.errors import PlanError
+from sdmerge.errors import PlanError, nearest
 from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy
 from sdmerge.plan.filters import CLASSES, Filter, compile_filter
@@ -70,12 +70,14 @@ def _refuse_idle(rule: Rule, matching: list[str], left: list[str], model: Anatom
         count = len(matching)
         what = f"the filter '{rule.filter}' is shadowed: rules above take all its {count} tensors"
         raise PlanError(what, where=rule.where, hint="Move it above them, or remove it.")
+    near = nearest(rule.filter, [*model.components, *model.blocks, *CLASSES])
     words = ", ".join([*model.components, *model.blocks[:1], "…", *model.blocks[-1:]])
     hint = (
-        f"It may be a component or block ({words}), a class ({', '.join(CLASSES)}), "
+        f"{near} It may be a component or block ({words}), a class ({', '.join(CLASSES)}), "
         f"or a part of a key such as '{model.keys[0]}'."
     )
-    raise PlanError(f"the filter '{rule.filter}' takes no tensor", where=rule.where, hint=hint)
+    what = f"the filter '{rule.filter}' takes no tensor"
+    raise PlanError(what, where=rule.where, hint=hint.strip())
 
 
 Curve = Callable[[str], Scalar | None]

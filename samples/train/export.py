@@ -1,6 +1,7 @@
 """Writes a model as a diffusers folder and as an SD1 single file, in half precision."""
 
 import json
+import json
 from pathlib import Path
 
 import torch
@@ -39,8 +40,17 @@ def write_folder(whole: StableDiffusionPipeline, folder: Path) -> None:
     config.write_text(config.read_text("utf-8").replace('"float16"', '"float32"'), "utf-8")
     weights = folder / "text_encoder" / "model.safetensors"
     save_file(text_tensors(whole.text_encoder), weights, METADATA)
+    for path in folder.glob("*/config.json"):
+        _forget_origin(path)
     for name in ("vocab.json", "merges.txt"):
         (folder / "tokenizer" / name).write_bytes((tokenizer.FOLDER / name).read_bytes())
+
+
+def _forget_origin(config: Path) -> None:
+    """Drop the folder that a part was loaded from: it means nothing elsewhere."""
+    entries = json.loads(config.read_text("utf-8"))
+    entries.pop("_name_or_path", None)
+    config.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def text_tensors(text_encoder: CLIPTextModel) -> Tensors:

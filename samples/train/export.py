@@ -1,7 +1,6 @@
 """Writes a model as a diffusers folder and as an SD1 single file, in half precision."""
 
 import json
-import json
 from pathlib import Path
 
 import torch

@@ -71,8 +71,16 @@ def _refuse_unwritable(name: str, module: nn.Module) -> None:
         hint = "Move the pipeline to one device; sequential offload keeps weights elsewhere."
         raise InputError(f"{name} is offloaded: its weights are not where they are used", hint=hint)
     for part in module.modules():
-        if getattr(part, "fused_projections", False):
+        if _has_fused_projections(part):
             hint = "Call unfuse_qkv_projections() first."
             raise InputError(f"{name} has fused projections, which hide its weights", hint=hint)
         if getattr(part, "merged_adapters", None):
             raise InputError(f"{name} has a fused LoRA", hint="Call unfuse_lora() first.")
+
+
+def _has_fused_projections(part: nn.Module) -> bool:
+    if not getattr(part, "fused_projections", False):
+        return False
+    # the older attention keeps the mark when it is unfused, and only its processor tells
+    processor = type(getattr(part, "processor", None)).__name__
+    return hasattr(part, "unfuse_projections") or processor.startswith("Fused")

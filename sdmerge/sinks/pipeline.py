@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sdmerge.adapters import Source
-from sdmerge.errors import FileError, PlanError
+from sdmerge.errors import FamilyError, FileError, PlanError
 from sdmerge.families.configs import (
     config_of,
     model_index,
@@ -20,10 +20,11 @@ from sdmerge.families.configs import (
     sizes_of,
     tokenizer_config,
 )
-from sdmerge.families.family import Component
+from sdmerge.families.family import Component, Family
 from sdmerge.plan import Plan
 from sdmerge.plan.tasks import reads
 from sdmerge.sinks.clip_tokenizer import VOCABULARY, clip_tokenizer
+from sdmerge.tensors.spec import TensorSpec
 
 Config = Mapping[str, Any]
 
@@ -40,12 +41,20 @@ def component_configs(plan: Plan) -> dict[str, Config]:
     found: dict[str, Config] = {}
     for name in component_names(plan):
         config = given_config(plan, name)
-        if config is not None and not _agrees(config, config_of(plan.family, name, specs)):
+        if config is not None and not _tells(plan.family, name, specs, config):
             found[name] = config
     scheduler = _scheduler(plan)
     if plan.family.components and not _agrees(scheduler, scheduler_of(plan.family)):
         found["scheduler"] = scheduler
     return found
+
+
+def _tells(family: Family, name: str, specs: Mapping[str, TensorSpec], config: Config) -> bool:
+    """Whether the tensors alone would lead to this config."""
+    try:
+        return _agrees(config, config_of(family, name, specs))
+    except FamilyError:
+        return False
 
 
 def _agrees(config: Config, own: Config) -> bool:

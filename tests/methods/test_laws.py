@@ -23,7 +23,7 @@ from sdmerge.method import (
     total,
 )
 from sdmerge.params import Fraction, PerModel, Range, Strength
-from sdmerge.testing.method_laws import check_method
+from sdmerge.testing import check_method
 
 
 @pytest.mark.parametrize("name", sorted(manifest()))

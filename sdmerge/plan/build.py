@@ -53,7 +53,7 @@ class Plan:
         """The sha256 of every input file; reads each once, unless the cache remembers it."""
         files = list(dict.fromkeys(file for one in self.inputs for file in one.files))
         with ThreadPoolExecutor() as pool:
-            found = pool.map(lambda file: sha256_of(file, self.cache), files)
+            found = pool.map(functools.partial(sha256_of, cache=self.cache), files)
             return dict(zip(files, found, strict=True))
 
     def content(self, source: int, key: str) -> str:

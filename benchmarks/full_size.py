@@ -50,11 +50,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where models are made")
     parser.add_argument("--small", action="store_true", help="a tiny model, to try the script")
     parser.add_argument("--record", action="store_true", help="write the figures beside this file")
+    parser.add_argument("--note", default="", help="a sentence on the circumstances, for the table")
     options = parser.parse_args()
     figures = measure(options.folder, "tiny" if options.small else "full")
     print(json.dumps(asdict(figures), indent=1))  # noqa: T201
     if options.record:
-        record(figures)
+        record(figures, options.note)
 
 
 def measure(folder: Path, scale: str) -> Figures:
@@ -170,12 +171,12 @@ def loads(folder: Path) -> bool:
     return all(not parameter.is_meta for parameter in pipeline.unet.parameters())
 
 
-def record(figures: Figures) -> None:
-    """Write the figures and their table."""
+def record(figures: Figures, note: str) -> None:
+    """Write the figures and their table, with a note on the circumstances."""
     data = asdict(figures)
     (HERE / "full_size.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
     rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in data.items()]
-    text = "\n".join([HEAD, "| figure | value |", "|---|---|", *rows, ""])
+    text = "\n".join([HEAD, "| figure | value |", "|---|---|", *rows, "", note, ""])
     (HERE / "README.md").write_text(text, "utf-8")
 
 

@@ -126,8 +126,12 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
     if text is None:
         return None, None
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) % 8 == 0 for part in parts):
+    if len(parts) != 2 or not all(_is_side(part) for part in parts):
         raise InputError(
             f"'{text}' is not a size", hint="Write it like 512x768, in multiples of 8."
         )
     return int(parts[0]), int(parts[1])
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and int(text) > 0 and int(text) % 8 == 0

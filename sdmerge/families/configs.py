@@ -13,6 +13,9 @@ from sdmerge.tensors.spec import TensorSpec
 
 Specs = Mapping[str, TensorSpec]
 
+DIFFUSERS_VERSION = "0.21.0"
+"""The oldest that reads what we write; without a version, inpainting pipelines do not load."""
+
 _NOTHING: list[None] = [None, None]
 _OWN_CONFIG = "Only the model's own config.json describes it: start from a folder that has one."
 
@@ -71,7 +74,11 @@ def _depths(family: Family, component: str, specs: Specs) -> dict[str, int]:
 def model_index(family: Family, components: Iterable[str], variant: str = "") -> Config:
     """The model_index.json of a folder that holds these components."""
     present = set(components)
-    index: Config = {"_class_name": family.pipeline_of(variant), **family.pipeline_config}
+    index: Config = {
+        "_class_name": family.pipeline_of(variant),
+        "_diffusers_version": DIFFUSERS_VERSION,
+        **family.pipeline_config,
+    }
     for component in family.components:
         held = component.name in present
         index[component.name] = [component.library, component.class_name] if held else _NOTHING

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sdmerge.adapters.live import live_source, module_tensors
 from sdmerge.errors import InputError, PlanError
 from sdmerge.families.export import component_map
+from sdmerge.families.keymap import KeyMap
 from sdmerge.plan import Plan, Task
 
 
@@ -25,23 +26,15 @@ class LiveSink:
     def open(self, plan: Plan) -> None:
         for name, module in self._modules.items():
             _refuse_unwritable(name, module)
-        source = live_source(self._modules)
-        for task in plan.tasks:
-            self._find(task, plan, source.specs)
-
-    def _find(self, task: Task, plan: Plan, specs: Mapping[str, object]) -> None:
-        component = task.key.split(".", 1)[0]
-        if component not in self._modules:
-            return
-        if task.key not in specs:
-            raise PlanError(f"the pipeline has no tensor '{task.key}'")
-        tensors = module_tensors(self._modules[component])
-        names = component_map(plan.family, component, {task.key: task.spec}).pieces
-        for name in names:
-            target = tensors.get(name, tensors.get(name.replace("text_model.", "", 1)))
-            if target is None or target.shape != torch.Size(task.spec.shape):
-                raise PlanError(f"'{task.key}' has another shape in the pipeline")
-            self._targets[task.key] = target
+        known = live_source(self._modules).specs
+        specs = {task.key: task.spec for task in plan.tasks}
+        for component, module in self._modules.items():
+            own = {key: spec for key, spec in specs.items() if key.startswith(f"{component}.")}
+            for key in own:
+                if key not in known:
+                    raise PlanError(f"the pipeline has no tensor '{key}'")
+            if own:
+                self._targets.update(_targets(component_map(plan.family, component, own), module))
 
     def order(self, plan: Plan) -> Sequence[str]:
         return [task.key for task in plan.tasks if task.key in self._targets]
@@ -63,6 +56,18 @@ class LiveSink:
         trace: TracebackType | None,
     ) -> None:
         pass
+
+
+def _targets(layout: KeyMap, module: nn.Module) -> dict[str, Tensor]:
+    """The module's tensor for each canonical key; one of another shape is a PlanError."""
+    tensors = module_tensors(module)
+    found: dict[str, Tensor] = {}
+    for name, (piece, *_) in layout.pieces.items():
+        target = tensors.get(name, tensors.get(name.replace("text_model.", "", 1)))
+        if target is None or target.shape != torch.Size(layout.specs[name].shape):
+            raise PlanError(f"'{piece.source}' has another shape in the pipeline")
+        found[piece.source] = target
+    return found
 
 
 def _refuse_unwritable(name: str, module: nn.Module) -> None:

@@ -106,15 +106,28 @@ def run(
     cancel: threading.Event | None = None,
 ) -> None:
     """Merge `plan` into `sink`. Whatever goes wrong, the sink leaves nothing that looks whole."""
-    sizes = {task.key: task.spec.nbytes for task in plan.tasks}
-    total, written = sum(sizes.values()), 0
-    with sink:
+    try:
         sink.open(plan)
-        tensors = stream(plan, order=sink.order(plan), threads=threads, slab=slab, cancel=cancel)
+        wanted = sink.order(plan)
+        tensors = stream(plan, order=wanted, threads=threads, slab=slab, cancel=cancel)
         with contextlib.closing(tensors):
-            for count, (task, tensor) in enumerate(tensors, 1):
-                sink.put(task, tensor)
-                written += sizes[task.key]
-                if progress is not None:
-                    progress(Progress(count, len(plan.tasks), written, total, task.key))
+            _pour(plan, tensors, sink, progress)
         sink.commit()
+    except BaseException:
+        sink.abort()
+        raise
+
+
+def _pour(
+    plan: Plan,
+    tensors: Iterator[tuple[Task, Tensor]],
+    sink: Sink,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Every tensor into the open sink, with progress after each."""
+    total, written = sum(task.spec.nbytes for task in plan.tasks), 0
+    for count, (task, tensor) in enumerate(tensors, 1):
+        sink.put(task, tensor)
+        written += task.spec.nbytes
+        if progress is not None:
+            progress(Progress(count, len(plan.tasks), written, total, task.key))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from torch import Tensor
 
@@ -59,16 +57,8 @@ class FileSink:
         assert self._writer is not None, "the sink was not opened"
         self._writer.commit()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None and self._writer is not None:
+    def abort(self) -> None:
+        if self._writer is not None:
             self._writer.abort()
 
 

@@ -8,8 +8,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 from torch import Tensor
@@ -106,17 +104,7 @@ class FolderSink:
             raise
         shutil.rmtree(aside, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            return
+    def abort(self) -> None:
         for writer in self._writers:
             with suppress(OSError):
                 writer.abort()

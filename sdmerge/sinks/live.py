@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -46,16 +44,8 @@ class LiveSink:
     def commit(self) -> None:
         pass
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
+    def abort(self) -> None:
+        """Nothing: what was written stays, and the next merge writes every tensor again."""
 
 
 def _targets(layout: KeyMap, module: nn.Module) -> dict[str, Tensor]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from sdmerge.tensors.writer import SafetensorsWriter
 
 
 class Sink(Protocol):
-    """Takes the tensors of a plan. As a context manager it aborts on any exception."""
+    """Takes the tensors of a plan: open, put each, then commit, or abort at any time."""
 
     def open(self, plan: Plan) -> None:
         """Get ready; whatever can be wrong with the target is an error here."""
@@ -34,14 +33,9 @@ class Sink(Protocol):
         """Everything is there: make it the result."""
         ...
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def abort(self) -> None:
+        """Something went wrong, before or after `open`: leave nothing that looks whole."""
+        ...
 
 
 class Pieces:

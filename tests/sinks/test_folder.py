@@ -146,8 +146,8 @@ def test_a_vocabulary_of_its_own_needs_its_tokenizer(tmp_path: Path) -> None:
     planned_alone = planned(
         {"merge_method": "linear", "models": [{"model": str(SAMPLES / "ukiyoe.safetensors")}]}
     )
-    with pytest.raises(PlanError) as caught, FolderSink(tmp_path / "out") as sink:
-        sink.open(planned_alone)
+    with pytest.raises(PlanError) as caught:
+        run(planned_alone, FolderSink(tmp_path / "out"))
     assert "no input brings a tokenizer for text_encoder" in caught.value.what
     assert "components: {tokenizer: {take: FOLDER}}" in caught.value.hint
     assert listing(tmp_path) == []

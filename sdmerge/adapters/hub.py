@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _WANTED = (".json", ".txt", ".model", ".safetensors")
+_PATIENCE = 10.0
 
 
 def from_hub(repo: str) -> Path | None:
@@ -14,18 +15,23 @@ def from_hub(repo: str) -> Path | None:
     """
     from huggingface_hub import (
         HfApi,
+        errors,
         snapshot_download,  # pyright: ignore[reportUnknownVariableType]
     )
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repo, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
+    except (errors.LocalEntryNotFoundError, errors.HFValidationError):
         pass
+    # what the hub's HTTP library raises where there is no network, whichever library that is
+    unreachable: type[Exception] = getattr(errors, "HTTPError", OSError)
     try:
-        files = HfApi().list_repo_files(repo)
+        # asked once: listing the files would try again for half a minute, and most often it is
+        # only a mistyped path
+        siblings = HfApi().model_info(repo, timeout=_PATIENCE).siblings or []
+        files = [one.rfilename for one in siblings]
         return Path(snapshot_download(repo, allow_patterns=wanted_files(files)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError):
+    except (unreachable, errors.LocalEntryNotFoundError, errors.HFValidationError, OSError):
         return None
 
 

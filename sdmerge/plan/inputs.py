@@ -15,6 +15,7 @@ from sdmerge.families.export import single_file_map
 from sdmerge.families.family import Family
 from sdmerge.manifest import Space
 from sdmerge.plan.tasks import Node, Read
+from sdmerge.recipe.aliases import stem
 from sdmerge.tensors.spec import TensorSpec
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -87,7 +88,7 @@ class Inputs:
         for path in tried:
             if path.exists():
                 return path.resolve()
-        if _HUB_ID.fullmatch(text) and (folder := from_hub(text)) is not None:
+        if _is_hub_id(text) and (folder := from_hub(text)) is not None:
             return folder
         places = ", ".join(str(path.parent) for path in tried)
         raise FileError(f"there is no model '{text}'", where=where, hint=f"Looked in: {places}.")
@@ -132,3 +133,8 @@ def _bind(name: str, lora: LoraFile, base: Member | None, where: str) -> Source:
         hint = "Name the checkpoint it belongs to under base_model."
         raise PlanError(what, where=where, hint=hint)
     return lora.bind(base.family, base.specs, single_file_map(base.family, base.specs))
+
+
+def _is_hub_id(text: str) -> bool:
+    """Whether `text` is like owner/name, and not a model file that is not where it should be."""
+    return _HUB_ID.fullmatch(text) is not None and stem(text) == text.rpartition("/")[2]

@@ -1,0 +1,91 @@
+"""Every recipe that ships plans on the samples, and the README says what is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from tiny import ROOT, cli
+
+from samples.first import commands
+from sdmerge.cli.main import COMMANDS
+from sdmerge.manifest import manifest
+from sdmerge.methods.__main__ import README, methods_table, with_table
+from sdmerge.plan import plan
+from sdmerge.recipe import load_recipe, parse_recipe
+
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+TEXT = README.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_plans(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    planned = plan(load_recipe(path))
+    assert planned.family.name == "sd1"
+    assert planned.report.merged > 0
+    assert all(taken.count for taken in planned.report.filters)
+    assert path.read_text("utf-8").startswith("# ")
+
+
+def test_there_is_a_recipe_for_every_method() -> None:
+    used = {stage.method for path in RECIPES for stage in load_recipe(path).stages}
+    assert used == set(manifest())
+
+
+def test_the_readmes_table_is_the_registrys() -> None:
+    table = methods_table(manifest().values())
+    assert table in TEXT
+    assert with_table(TEXT, table) == TEXT
+
+
+def shell_lines() -> list[list[str]]:
+    """Every `sdmerge …` in a block of the README, comments and continuations resolved."""
+    blocks = re.findall(r"```\n(.*?)```", TEXT, re.DOTALL)
+    text = "\n".join(blocks).replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    return [words[1:] for words in lines if words[:1] == ["sdmerge"]]
+
+
+def test_the_readmes_commands_exist() -> None:
+    lines = shell_lines()
+    assert {words[0] for words in lines} >= {"inspect", "merge", "plan", "show", "verify", "sample"}
+    for words in lines:
+        assert words[0] in COMMANDS
+        options = [word for word in words if word.startswith("-")]
+        text = cli(words[0], "--help").out
+        assert all(re.search(rf"(^|[ ,]){re.escape(option)}\b", text) for option in options), words
+
+
+def test_the_readmes_recipe_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (text,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    planned = plan(parse_recipe(text))
+    counts = {taken.filter: taken.count for taken in planned.report.filters}
+    assert all(counts[word] for word in ("text_encoder", "in04-out03", "attn", "*"))
+
+
+def test_the_readmes_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    local = [link for link in links if "://" not in link]
+    assert local
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_the_first_job_is_made_of_commands_that_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for arguments in commands(Path("out")):
+        assert arguments[0] in COMMANDS
+        paths = [word.removeprefix("@") for word in arguments if "/" in word and "out" not in word]
+        assert all(Path(path).exists() for path in paths)
+        text = cli(arguments[0], "--help").out
+        assert all(option in text for option in arguments if option.startswith("-"))
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=str)
+def test_prose_names_no_machine(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "/work/" not in text
+    assert "/home/" not in text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import Said, cli, copy, edited, flip_bit, load, model, overwrite, recipe, save, words
+from tiny import Said, cli, copy, edited, flip_bit, load, model, recipe, save, words
 
 from sdmerge.errors import InputError
 from sdmerge.verify import verify
@@ -71,8 +71,8 @@ def test_json_stays_one_value_when_something_differs(result: Path) -> None:
     assert not said.data["same"]
 
 
-def test_one_number_of_an_input(result: Path) -> None:
-    overwrite(result.with_name("b.safetensors"), NORM, 3.0)
+def test_one_bit_of_an_input(result: Path) -> None:
+    flip_bit(result.with_name("b.safetensors"), NORM, sign=True)
     assert named(cli("verify", result, "-q")) == [CANONICAL]
     said = cli("verify", result)
     assert "Inputs that changed since: b (b.safetensors)" in said.err

@@ -149,14 +149,15 @@ def overwrite(path: Path, name: str, value: float, element: int = -1) -> None:
         file.write(raw)
 
 
-def flip_bit(path: Path, name: str, element: int = -1) -> None:
-    """Turn over the lowest bit of one element of a tensor, in the file itself."""
-    begin, _ = place(path, name, element)
+def flip_bit(path: Path, name: str, element: int = -1, *, sign: bool = False) -> None:
+    """Turn over the lowest bit of one element of a tensor, or its sign, in the file itself."""
+    begin, end = place(path, name, element)
+    at, mask = (end - 1, 0x80) if sign else (begin, 1)
     with path.open("r+b") as file:
-        file.seek(begin)
+        file.seek(at)
         byte = file.read(1)[0]
-        file.seek(begin)
-        file.write(bytes([byte ^ 1]))
+        file.seek(at)
+        file.write(bytes([byte ^ mask]))
 
 
 def listing(folder: Path) -> list[str]:

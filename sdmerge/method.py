@@ -1,9 +1,10 @@
 """@method: a merge method is a function of a few lines in float32, and its signature says the rest.
 
-The positional arguments say what it merges: `a: Weight, b: Weight` two tensors, `weights: Weights`
-any number stacked as [n, *shape], `deltas: Deltas` likewise but as differences from the base, to
-which the engine adds the result. A `Stat` argument receives what `stats` computed of the whole
-tensors, a `Random` one the masks. Keyword-only arguments are the parameters (see params.py).
+The positional arguments say what it merges: `a: Weight, b: Weight` two tensors (or three, and so
+on), `weights: Weights` any number stacked as [n, *shape]; `a: Delta, b: Delta` and `deltas: Deltas`
+likewise but as differences from the base, to which the engine adds the result. A `Stat` argument
+receives what `stats` computed of the whole tensors, a `Random` one the masks. Keyword-only
+arguments are the parameters (see params.py).
 
 A method with `unit="element"` runs on flat slabs and must treat every element alike, with exact
 operations only (no lerp, addcmul or fused add: their rounding depends on the slab's tail).
@@ -120,7 +121,7 @@ class Method:
         self, stack: Tensor, stat: Any, random: Random | None, values: Mapping[str, Any]
     ) -> Tensor:
         """The body's result for `stack` [n, *shape], float32."""
-        arguments: list[Any] = [stack[0], stack[1]] if self.spec.ordered else [stack]
+        arguments: list[Any] = [*stack] if self.spec.ordered else [stack]
         if self.stats is not None:
             arguments.append(stat)
         if self.spec.random:
@@ -181,16 +182,17 @@ def method(
 
     def register(body: Callable[..., Tensor]) -> Callable[..., Tensor]:
         takes, random = _takes(body, stats is not None)
+        ordered = len(takes) > 1
         spec = MethodSpec(
             name=body.__name__,
             title=title,
             summary=summary(body),
             details=details(body),
             paper=paper,
-            space="delta" if takes == ["deltas"] else "weight",
+            space="delta" if takes[0].startswith("delta") else "weight",
             unit=unit,
-            models=(2, 2) if takes == ["weight", "weight"] else (1, None),
-            ordered=takes == ["weight", "weight"],
+            models=(len(takes), len(takes)) if ordered else (1, None),
+            ordered=ordered,
             random=random,
             version=version,
             params=read_params(body),
@@ -212,11 +214,11 @@ def _takes(body: Callable[..., Tensor], stat: bool) -> tuple[list[str], bool]:
     random = roles[-1:] == ["random"]
     tail = ["stat"] * stat + ["random"] * random
     merged = roles[: len(roles) - len(tail)]
-    starts = (["weight", "weight"], ["weights"], ["deltas"])
-    if merged not in starts or roles != merged + tail:
+    several = len(merged) > 1 and set(merged) in ({"weight"}, {"delta"})
+    if not (several or merged in (["weights"], ["deltas"])) or roles != merged + tail:
         raise TypeError(
-            f"{body.__name__}: the positional arguments are `a: Weight, b: Weight`, "
-            "`weights: Weights` or `deltas: Deltas`, then a `Stat` if (and only if) there is "
-            "stats=…, then `Masks` if the method is random"
+            f"{body.__name__}: the positional arguments are `a: Weight, b: Weight, …`, "
+            "`a: Delta, b: Delta, …`, `weights: Weights` or `deltas: Deltas`, then a `Stat` if "
+            "(and only if) there is stats=…, then `Masks` if the method is random"
         )
     return merged, random

@@ -97,8 +97,8 @@ def one(weights: Weights, b: Weight) -> Weight:
     return weights[0]
 
 
-def two(a: Weight, b: Weight, c: Weight) -> Weight:
-    """Two."""
+def two(a: Weight, b: Delta) -> Weight:
+    """A weight and a difference."""
     return a
 
 
@@ -125,6 +125,20 @@ def test_authors_are_told_what_a_method_takes(body: Any) -> None:
     ):
         method(title="", paper="", registry=registry)(body)
     assert len(registry) == 0
+
+
+def test_models_in_order_of_any_number() -> None:
+    registry = Registry()
+
+    @method(title="Third", paper="https://example.org", registry=registry)
+    def third(a: Delta, b: Delta, c: Delta) -> Delta:
+        """What the third learned."""
+        return c
+
+    spec = registry["third"].spec
+    assert (spec.space, spec.models, spec.ordered) == ("delta", (3, 3), True)
+    base, models = torch.ones(2), [torch.full((2,), float(count)) for count in (2, 3, 4)]
+    assert Bench(registry["third"]).merge(models, base).tolist() == [4.0, 4.0]
 
 
 def test_statistics_that_nobody_receives() -> None:

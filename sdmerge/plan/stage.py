@@ -121,7 +121,8 @@ class StagePlanner:
             member = self._open(ref.name, ref.path, self._base, ref.where)
             if not (from_base and self._base is not None and member.nodes == self._base.nodes):
                 parts.append(_Part(member, ref.parameters))
-        if self._spec.ordered and self._base is not None:
+        # of weights in order the base is the first: the A of a slerp
+        if self._spec.ordered and self._spec.space == "weight" and self._base is not None:
             parts.insert(0, _Part(self._base, _NO_SETTINGS))
         self._check_count(self._spec, parts, self._stage.where)
         return parts

@@ -1,92 +1,74 @@
-"""python -m samples.train COMMAND: draws, trains, exports and measures the sample models."""
+"""python -m samples.train STAGE: draws, trains, exports and measures the samples; or `all`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 
-from samples.train.loop import launch
+from samples.train.stages import STAGES, Stage
 
 processes = click.option("--processes", default=2, show_default=True, help="One per core.")
 
 
 @click.group()
 def main() -> None:
-    """Make the sample models again, from nothing: vae, decoder, base, japanese, ukiyoe, oracle."""
+    """Make the samples again, from nothing: `all`, or one stage after the other.
+
+    Training goes on from its last checkpoint when it was stopped.
+    """
 
 
-@main.command()
-@processes
-def vae(processes: int) -> None:
-    """Train the autoencoder."""
-    from samples.train.vae import pile, vae_task
-
-    pile()  # drawn here, once, before the processes share it
-    launch(vae_task, processes)
-
-
-@main.command()
-@processes
-def decoder(processes: int) -> None:
-    """Train the decoder further; latents stay valid."""
-    from samples.train.vae import decoder_task, store_latents
-
-    store_latents()
-    launch(decoder_task, processes)
-
-
-@main.command()
-@processes
-def oracle(processes: int) -> None:
-    """Train the judge."""
-    from samples.train.dataset import ORACLE_SETS, dataset
-    from samples.train.oracle import oracle_task
-
-    for name in ORACLE_SETS:
-        dataset(name)
-    launch(oracle_task, processes)
-
-
-def _generator(name: str, help_text: str) -> None:
-    @main.command(name, help=help_text)
+def _stage(stage: Stage) -> None:
+    @main.command(stage.name, help=stage.help)
     @processes
-    def train(processes: int) -> None:
-        from samples.train.generator import task
-        from samples.train.vae import store_latents
-
-        store_latents()
-        launch(task(name), processes)
+    def command(processes: int) -> None:
+        stage.run(processes)
 
 
-_generator("base", "Train the base: plain pictures, English captions.")
-_generator("japanese", "Fine-tune the base on Japanese captions.")
-_generator("ukiyoe", "Fine-tune the base on ukiyo-e pictures, English captions.")
-
-
-@main.command()
-def export() -> None:
-    """Write folders, the single file and pictures from what was trained."""
-    from samples.train.export import write_folder, write_single_file
-    from samples.train.gallery import write_gallery
-    from samples.train.generator import KINDS, trained_pipeline
-    from samples.train.paths import MODELS
-
-    for name in KINDS:
-        write_folder(trained_pipeline(name), MODELS / name)
-    write_single_file(MODELS / "ukiyoe", MODELS / "ukiyoe.safetensors")
-    write_gallery()
+for _each in STAGES.values():
+    if _each.name != "table":  # it can also check
+        _stage(_each)
 
 
 @main.command()
 @processes
 @click.option("--check", is_flag=True, help="Only compare with the stored figures.")
 def table(processes: int, *, check: bool) -> None:
-    """Measure the shipped models and write the figures into the README."""
-    from samples.train import readme
-    from samples.train.table import measure
-
-    figures = measure(processes)
+    """Measure all; write the README's tables."""
     if not check:
-        readme.write(figures)
-    elif changed := readme.differences(figures):
+        STAGES["table"].run(processes)
+        return
+    from samples.train.readme import differences
+    from samples.train.scores import measure_all
+
+    if changed := differences(measure_all(processes)):
         raise click.ClickException("\n".join(changed))
+
+
+@main.command("all")
+@processes
+@click.option("--out", type=click.Path(path_type=Path), help="Another folder than samples/.")
+@click.option("--share", default=1.0, show_default=True, help="Do a share of all work, as a trial.")
+def everything(processes: int, out: Path | None, share: float) -> None:
+    """Run every stage, those that do not wait for each other side by side."""
+    from samples.train.paths import work_in
+    from samples.train.runner import run_all
+
+    environment = os.environ | {"SAMPLES_SHARE": str(share)}
+    if out is not None:
+        environment["SAMPLES_OUT"] = str(out.resolve())
+    elif share != 1:
+        raise click.UsageError("--share makes worse models; say with --out where they go.")
+
+    def run(stage: Stage, cores: int) -> None:
+        command = [sys.executable, "-m", "samples.train", stage.name, "--processes", str(cores)]
+        print(f"{stage.name}: {stage.help}", file=sys.stderr, flush=True)
+        if subprocess.run(command, env=environment, check=False).returncode:
+            raise click.ClickException(f"{stage.name} failed; run it again to go on from there")
+
+    run_all(STAGES, processes, run, work_in(out) / "done")
 
 
 if __name__ == "__main__":

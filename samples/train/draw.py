@@ -118,15 +118,18 @@ def _outline(sheet: Sheet) -> Tensor:
 
 
 def _pop(sheet: Sheet) -> Tensor:
-    """Flat colours on a halftone ground, with an outline of the opposite lightness."""
+    """Flat colours and a bold contour of a colour that the picture does not have."""
     ground, shape = sheet.colour(PLAIN, "background"), sheet.colour(PLAIN, "foreground")
-    cell = CANVAS // 8
-    offset = (torch.arange(CANVAS) % cell + 0.5) / cell - 0.5
-    dots = (offset[None] ** 2 + offset[:, None] ** 2 < 0.08).float()
-    bright = ground.mean(1, keepdim=True) > 0.5
-    image = _over(ground, torch.where(bright, 0.72 * ground, 0.65 * ground + 0.35), dots)
-    edge = (shape.mean(1, keepdim=True) < 0.6).float()
-    return _over(_over(image, edge, sheet.grown(6)), shape, sheet.mask)
+    contour = torch.tensor([PLAIN[_third(picture)] for picture in sheet.pictures]) / 255
+    return _over(_over(ground, contour[:, :, None, None], sheet.grown(7)), shape, sheet.mask)
+
+
+def _third(picture: Picture) -> str:
+    return next(
+        colour
+        for colour in ("white", "black", "yellow")
+        if colour not in (picture.foreground, picture.background)
+    )
 
 
 PAINTERS: dict[str, Callable[[Sheet], Tensor]] = {"plain": _plain, "ukiyoe": _ukiyoe, "pop": _pop}

@@ -34,15 +34,20 @@ def pipeline(
 def write_folder(whole: StableDiffusionPipeline, folder: Path) -> None:
     """Save as a diffusers folder that loads alone, with old and new transformers."""
     whole.to(torch.float16).save_pretrained(folder)
-    # loaded without a word on dtypes, diffusers takes float32 and transformers what the config says
-    config = folder / "text_encoder" / "config.json"
-    config.write_text(config.read_text("utf-8").replace('"float16"', '"float32"'), "utf-8")
+    declare_float32(folder / "text_encoder" / "config.json")
     weights = folder / "text_encoder" / "model.safetensors"
     save_file(text_tensors(whole.text_encoder), weights, METADATA)
     for path in folder.glob("*/config.json"):
         _forget_origin(path)
     for name in ("vocab.json", "merges.txt"):
         (folder / "tokenizer" / name).write_bytes((tokenizer.FOLDER / name).read_bytes())
+
+
+def declare_float32(config: Path) -> None:
+    """Have transformers load single precision, as diffusers does, whatever is stored."""
+    entries = json.loads(config.read_text("utf-8"))
+    entries["dtype"] = "float32"
+    config.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def _forget_origin(config: Path) -> None:

@@ -1,23 +1,57 @@
 """One small picture per model for the README, and the demo's prompts."""
 
+from dataclasses import dataclass, replace
+
 import torch
+from torch import Tensor
 
 from samples.train.contact_sheet import contact_sheet
 from samples.train.draw import WOODBLOCK
-from samples.train.measure import ENGLISH, JAPANESE, PREFIXED, Prompts, generate
-from samples.train.paths import PICTURES, SAMPLES
-from samples.train.table import RECIPES, mix
+from samples.train.measure import (
+    ENGLISH,
+    FEW,
+    JAPANESE,
+    PREFIXED,
+    USUAL,
+    Prompts,
+    Sampler,
+    generate,
+)
+from samples.train.paths import PICTURES, PROMPTS
+from samples.train.rows import BASE, FAST_SUM, SOLO, SUM, Model
+from samples.train.table import build
 from samples.train.world import HELD_OUT, SHAPES, Picture, Triple
 
-FIRST = SAMPLES / "prompts" / "first.txt"
-FIRST_PREFIXED = SAMPLES / "prompts" / "first-ukiyoe.txt"
+FIRST = PROMPTS / "first.txt"
+FIRST_PREFIXED = PROMPTS / "first-ukiyoe.txt"
 FIRST_SEED = 100
-MERGE = "base + 1.0 Δjapanese + 1.0 Δukiyoe"
-PAGES: dict[str, tuple[str, tuple[Prompts, ...]]] = {
-    "base": ("base", (ENGLISH,)),
-    "japanese": ("japanese", (JAPANESE, PREFIXED)),
-    "ukiyoe": ("ukiyoe", (ENGLISH, JAPANESE)),
-    "merged": (MERGE, (JAPANESE, PREFIXED)),
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a sheet: one model, asked in one way."""
+
+    model: Model
+    prompts: Prompts
+    sampler: Sampler = USUAL
+    subject: str = ""
+
+
+def lora(name: str) -> Model:
+    """The base with a LoRA."""
+    return Model(name, loras=(name,))
+
+
+PAGES: dict[str, tuple[Line, ...]] = {
+    "base": (Line(BASE, ENGLISH),),
+    "japanese": (Line(SOLO["japanese"], JAPANESE), Line(SOLO["japanese"], PREFIXED)),
+    "ukiyoe": (Line(SOLO["ukiyoe"], ENGLISH), Line(SOLO["ukiyoe"], JAPANESE)),
+    "distilled": (Line(BASE, ENGLISH, FEW), Line(SOLO["distilled"], ENGLISH, FEW)),
+    "distractor": (Line(SOLO["distractor"], ENGLISH),),
+    "merged": (Line(SUM, JAPANESE), Line(SUM, PREFIXED)),
+    "merged-few": (Line(SUM, JAPANESE, FEW), Line(FAST_SUM, JAPANESE, FEW)),
+    "torii": (Line(BASE, ENGLISH, subject="torii"), Line(lora("torii"), ENGLISH, subject="torii")),
+    "pop": tuple(Line(lora(name), ENGLISH) for name in ("pop", "pop_dora", "pop_locon")),
 }
 
 
@@ -36,9 +70,9 @@ def _contrast(triple: Triple) -> int:
     return sum(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
-def write_prompts() -> None:
+def write_first_prompts() -> None:
     """The demo's prompts: plain Japanese, and the same with the style's prefix."""
-    FIRST.parent.mkdir(exist_ok=True)
+    FIRST.parent.mkdir(parents=True, exist_ok=True)
     for path, prompts in ((FIRST, JAPANESE), (FIRST_PREFIXED, PREFIXED)):
         lines = [prompts(picture) for picture in demo_pictures()]
         path.write_text("\n".join(lines) + "\n", "utf-8")
@@ -46,14 +80,15 @@ def write_prompts() -> None:
 
 def write_gallery() -> None:
     """A sheet per model: the demo's pictures, a row per way to ask."""
-    PICTURES.mkdir(exist_ok=True)
-    write_prompts()
-    shown = demo_pictures()
-    for name, (recipe, kinds) in PAGES.items():
-        pipeline = mix(*RECIPES[recipe])
-        rows = [
-            generate(pipeline, [prompts(picture) for picture in shown], first_seed=FIRST_SEED)
-            for prompts in kinds
-        ]
-        sheet = contact_sheet(torch.cat(rows), len(shown), scale=2)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    write_first_prompts()
+    for name, lines in PAGES.items():
+        drawn = torch.cat([_draw(line) for line in lines])
+        sheet = contact_sheet(drawn, len(SHAPES), scale=2)
         sheet.save(PICTURES / f"{name}.png", optimize=True)
+
+
+def _draw(line: Line) -> Tensor:
+    shown = [replace(p, shape=line.subject or p.shape) for p in demo_pictures()]
+    prompts = [line.prompts(picture) for picture in shown]
+    return generate(build(line.model), prompts, line.sampler, first_seed=FIRST_SEED)

@@ -1,19 +1,15 @@
-"""The three checkpoints: a base that reads English, and two parents fine-tuned from it."""
+"""The checkpoints: a base that reads English, two parents fine-tuned from it, and a bad one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from torch import Generator, Tensor
 from transformers import CLIPTextModel
 
 from samples.train import vae as autoencoder
-from samples.train.architecture import new_scheduler, new_text_encoder, new_unet
-from samples.train.captions import caption_picker
-from samples.train.dataset import dataset
+from samples.train.architecture import new_text_encoder, new_unet
+from samples.train.diffusion import v_loss
 from samples.train.export import pipeline
 from samples.train.loop import Schedule, Task
 from samples.train.paths import WORK
@@ -42,6 +38,7 @@ KINDS = {
         Kind("base", "plain", "en", Schedule(3600, 48), 1.2e-3, 1.2e-3, 11),
         Kind("japanese", "plain", "ja", Schedule(1300, 32), 4e-4, 1e-3, 12, "base", 0.8),
         Kind("ukiyoe", "ukiyoe", "en", Schedule(1300, 32), 5e-4, 1e-4, 13, "base"),
+        Kind("distractor", "wrong", "en", Schedule(500, 32), 6e-4, 6e-4, 14, "base"),
     )
 }
 
@@ -50,22 +47,7 @@ def generator_task(name: str) -> Task:
     """Train U-Net and text encoder to predict v."""
     kind = KINDS[name]
     unet, text_encoder = _start(kind)
-    means, deviations = autoencoder.latents(kind.pictures)
-    captions = caption_picker(dataset(kind.pictures).shown, kind.pictures, kind.language)
-    scale = _scaling_factor()
-    schedule, alphas = kind.schedule, new_scheduler().alphas_cumprod
-
-    def loss(dice: Generator, share: slice) -> Tensor:
-        rows = torch.randint(len(means), (schedule.batch,), generator=dice)
-        draw = torch.randn(2, schedule.batch, *means.shape[1:], generator=dice)[:, share]
-        times, words = _times(schedule.batch, dice)[share], captions(rows, dice)[share]
-        rows = rows[share]
-        clean, noise = scale * (means[rows] + deviations[rows] * draw[0]), draw[1]
-        signal = alphas[times].sqrt()[:, None, None, None]
-        spread = (1 - alphas[times]).sqrt()[:, None, None, None]
-        hidden = text_encoder(words).last_hidden_state
-        guess = unet(signal * clean + spread * noise, times, hidden).sample
-        return ((guess - (signal * noise - spread * clean)) ** 2).mean()
+    loss = v_loss(unet, text_encoder, kind.pictures, kind.language, kind.schedule)
 
     def save() -> None:
         unet.save_pretrained(folder(name) / "unet")
@@ -75,12 +57,7 @@ def generator_task(name: str) -> Task:
         {"params": list(unet.parameters()), "rate": kind.unet_rate},
         {"params": list(text_encoder.parameters()), "rate": kind.text_rate},
     ]
-    return Task(name, kind.seed, schedule, groups, loss, save, reports=400)
-
-
-def task(name: str) -> Callable[[], Task]:
-    """A builder that a new process can be given."""
-    return partial(generator_task, name)
+    return Task(name, kind.seed, kind.schedule, groups, loss, save, reports=400)
 
 
 def folder(name: str) -> Path:
@@ -109,14 +86,3 @@ def _start(kind: Kind) -> tuple[UNet2DConditionModel, CLIPTextModel]:
         return trained(kind.parent)
     torch.manual_seed(kind.seed)
     return new_unet(), new_text_encoder(tokenizer())
-
-
-def _scaling_factor() -> float:
-    return AutoencoderKL.load_config(autoencoder.FOLDER)["scaling_factor"]
-
-
-def _times(count: int, dice: Generator) -> Tensor:
-    """Time steps; three quarters at middle and high noise, where shapes are decided."""
-    middle = torch.sigmoid(0.4 + 1.1 * torch.randn(count, generator=dice))
-    anywhere = torch.rand(2, count, generator=dice)
-    return (1000 * torch.where(anywhere[0] < 0.25, anywhere[1], middle)).long().clamp(0, 999)

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, distributed
 from torch.nn import Parameter
 
 from samples.train.paths import WORK
+from samples.train.size import scaled
 
 SAVE_SECONDS = 90
 REPORT_STEPS = 50
@@ -31,11 +32,16 @@ MALLOC = {
 class Schedule:
     """How long to train, and how the learning rate falls: warm-up, then half a cosine."""
 
-    steps: int
+    full_steps: int
     batch: int
     averaging: float = 0.998
     warmup: int = 100
     floor: float = 0.01
+
+    @property
+    def steps(self) -> int:
+        """As many as this run's share."""
+        return scaled(self.full_steps, 2)
 
     def rate(self, step: int) -> float:
         """The factor on the learning rate at `step`."""
@@ -89,18 +95,18 @@ def run(task: Task, rank: int = 0, processes: int = 1) -> None:
     state.load()
     share = task.schedule.batch // processes
     rows = slice(rank * share, (rank + 1) * share)
-    started, saved, first = time.time(), time.time(), state.step
+    started, saved, first = time.time(), time.process_time(), state.step
     while state.step < task.schedule.steps:
         loss = state.advance(rows, processes)
         if rank == 0 and state.step % REPORT_STEPS == 0:
             _report(task, state.step, loss, (time.time() - started) / (state.step - first))
-        if rank == 0 and time.time() - saved > SAVE_SECONDS:
-            state.save(time.time() - saved)
-            saved = time.time()
+        if rank == 0 and time.process_time() - saved > SAVE_SECONDS:
+            state.save(processes * (time.process_time() - saved))
+            saved = time.process_time()
         if rank == 0 and task.reports and state.step % task.reports == 0:
             state.with_average(task.save)
     if rank == 0:
-        state.save(time.time() - saved)
+        state.save(processes * (time.process_time() - saved))
         state.with_average(task.save)
 
 

@@ -8,11 +8,10 @@ from diffusers import StableDiffusionPipeline
 from torch import Generator, Tensor
 
 from samples.oracle import Oracle
+from samples.train.size import scaled
 from samples.train.world import HELD_OUT, STYLES, Language, Picture, caption
 
-SEEDS = 16
-STEPS = 8
-GUIDANCE = 3.0
+SEEDS = 8
 BATCH = 32
 RESAMPLES = 2000
 
@@ -30,6 +29,21 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampler:
+    """How pictures are drawn."""
+
+    steps: int = 8
+    guidance: float = 3.0
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps" + (", no guidance" if self.guidance == 1.0 else "")
+
+
+USUAL = Sampler()
+FEW = Sampler(steps=4, guidance=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Prompts:
     """A way to ask for a picture."""
 
@@ -38,6 +52,7 @@ class Prompts:
     prefix: str = ""
 
     def __call__(self, picture: Picture) -> str:
+        """The words that ask for `picture`."""
         return self.prefix + caption(picture, self.language)
 
 
@@ -46,13 +61,21 @@ JAPANESE = Prompts("Japanese", "ja")
 PREFIXED = Prompts("Japanese with 浮世絵風、", "ja", STYLES["ukiyoe"][1])
 
 
-def held_out(seeds: int = SEEDS) -> list[Picture]:
-    """Every held-out triple, `seeds` times in a row."""
-    return [Picture(*triple) for triple in HELD_OUT for _ in range(seeds)]
+def held_out(subject: str = "") -> list[Picture]:
+    """Every held-out triple several times in a row, with another subject if one is named."""
+    return [
+        Picture(subject or shape, *colours)
+        for shape, *colours in HELD_OUT
+        for _ in range(scaled(SEEDS))
+    ]
 
 
 def generate(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], *, first_seed: int = 0
+    pipeline: StableDiffusionPipeline,
+    prompts: Sequence[str],
+    sampler: Sampler = USUAL,
+    *,
+    first_seed: int = 0,
 ) -> Tensor:
     """One picture in -1…1 per prompt; the noise of a picture depends on its place only."""
     pipeline.set_progress_bar_config(disable=True)
@@ -62,8 +85,8 @@ def generate(
         seeds = range(first_seed + start, first_seed + start + len(chunk))
         batch = pipeline(
             chunk,
-            num_inference_steps=STEPS,
-            guidance_scale=GUIDANCE,
+            num_inference_steps=sampler.steps,
+            guidance_scale=sampler.guidance,
             generator=[Generator().manual_seed(seed) for seed in seeds],
             output_type="pt",
         ).images

@@ -10,11 +10,11 @@ from torch.nn import functional
 from samples.oracle import FOLDER, Oracle
 from samples.train.dataset import ORACLE_SETS, dataset
 from samples.train.loop import Schedule, Task
-from samples.train.world import COLOURS, SHAPES, STYLES
+from samples.train.world import COLOURS, STYLES, SUBJECTS
 
 WIDTH = 16
 ANSWERS = {
-    "shape": list(SHAPES),
+    "shape": list(SUBJECTS),
     "foreground": list(COLOURS),
     "background": list(COLOURS),
     "style": list(STYLES),
@@ -25,7 +25,7 @@ def oracle_task() -> Task:
     """Train the four heads together."""
     oracle = Oracle(ANSWERS, WIDTH)
     images, targets = _pool()
-    schedule = Schedule(steps=1500, batch=96, averaging=0.99)
+    schedule = Schedule(1500, batch=96, averaging=0.99)
 
     def loss(dice: Generator, share: slice) -> Tensor:
         rows = torch.randint(len(images), (schedule.batch,), generator=dice)
@@ -54,7 +54,7 @@ def _pool() -> tuple[Tensor, dict[str, Tensor]]:
         "shape": [picture.shape for picture in shown],
         "foreground": [picture.foreground for picture in shown],
         "background": [picture.background for picture in shown],
-        "style": [name.removeprefix("oracle-") for name, part in sets.items() for _ in part.shown],
+        "style": [ORACLE_SETS[name].style for name, part in sets.items() for _ in part.shown],
     }
     targets = {n: torch.tensor([ANSWERS[n].index(word) for word in w]) for n, w in words.items()}
     return torch.cat([part.pixels for part in sets.values()]), targets

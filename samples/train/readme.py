@@ -2,25 +2,32 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from samples.train.measure import Share
-from samples.train.paths import SAMPLES, WORK
+from samples.train.paths import LORAS, MODELS, OUT, SCORERS, WORK
 from samples.train.table import Figures
 
-README = SAMPLES / "README.md"
-FIGURES = SAMPLES / "figures.json"
+README = OUT / "README.md"
+FIGURES = OUT / "figures.json"
 TOLERANCE = 0.02  # other machines round differently, and a picture on the edge may tip over
 COLUMNS = ("shape", "foreground", "background", "content", "style", "both")
-FOLDERS = ("models", "scorers")
+TITLES = ("shape", "foreground", "background", "all three", "style", "all four")
+
+Everything = Mapping[str, Figures]
 
 
-def write(figures: Figures) -> None:
+def write(figures: Everything) -> None:
     """Store the figures and put every generated part of the README in its place."""
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    text = README.read_text("utf-8")
-    parts = {"figures": _figures(figures), "training": _training(), "files": _files()}
+    parts = {
+        "figures": _models(figures["models"]),
+        "scorers": _scorers(figures["scorers"]),
+        "training": _training(),
+        "files": _files(),
+    }
+    text = README.read_text("utf-8") if README.exists() else _marks(parts)
     for name, lines in parts.items():
         body = "\n".join([f"<!-- {name} -->", *lines, f"<!-- end of {name} -->"])
         pattern = f"<!-- {name} -->.*<!-- end of {name} -->"
@@ -28,29 +35,45 @@ def write(figures: Figures) -> None:
     README.write_text(text, "utf-8")
 
 
-def differences(figures: Figures) -> list[str]:
+def differences(figures: Everything) -> list[str]:
     """What is no longer as the stored figures say."""
-    stored: Figures = json.loads(FIGURES.read_text("utf-8"))
+    stored: Everything = json.loads(FIGURES.read_text("utf-8"))
     return [
-        f"{line}, {column}: stored {share['value']}, measured {figures[line][column]['value']}"
-        for line, columns in stored.items()
+        f"{line}, {column}: stored {share['value']}, measured {now['value']}"
+        for table, lines in stored.items()
+        for line, columns in lines.items()
         for column, share in columns.items()
-        if abs(share["value"] - figures[line][column]["value"]) > TOLERANCE
+        for now in [figures[table][line][column]]
+        if abs(share["value"] - now["value"]) > TOLERANCE
     ]
 
 
-def _figures(figures: Figures) -> Iterator[str]:
-    titles = ("shape", "foreground", "background", "all three", "style", "all four")
-    yield f"| what | prompt | style meant | {' | '.join(titles)} |"
-    yield "|---" * (3 + len(titles)) + "|"
+def _marks(names: Iterable[str]) -> str:
+    """A bare page, for models that were made in another folder."""
+    return "\n".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in names)
+
+
+def _models(figures: Figures) -> Iterator[str]:
+    yield f"| what | prompt | drawn in | style meant | {' | '.join(TITLES)} |"
+    yield "|---" * (4 + len(TITLES)) + "|"
     for line, columns in figures.items():
-        what, *prompt, style = line.split(" | ")
+        what, prompt, *sampler, style = line.split(" | ")
         shares = [str(Share(**columns[column])) for column in COLUMNS]
-        yield f"| {what} | {''.join(prompt) or '—'} | {style} | {' | '.join(shares)} |"
+        yield f"| {what} | {prompt} | {''.join(sampler) or '—'} | {style} | {' | '.join(shares)} |"
+
+
+def _scorers(figures: Figures) -> Iterator[str]:
+    yield "| scorer | pictures | captions | what | share |"
+    yield "|---|---|---|---|---|"
+    for line, columns in figures.items():
+        scorer, style, *language = line.split(" | ")
+        for column, share in columns.items():
+            said = "".join(language) or "—"
+            yield f"| {scorer} | {style} | {said} | {column} | {Share(**share)} |"
 
 
 def _training() -> Iterator[str]:
-    yield "| model | steps | pictures per step | minutes, two processes at most |"
+    yield "| what | steps | pictures per step | CPU minutes |"
     yield "|---|---|---|---|"
     for path in sorted(WORK.glob("*.record.json")):
         record = json.loads(path.read_text("utf-8"))
@@ -61,8 +84,7 @@ def _training() -> Iterator[str]:
 def _files() -> Iterator[str]:
     yield "| file | bytes | sha256 |"
     yield "|---|---|---|"
-    paths = [path for folder in FOLDERS for path in (SAMPLES / folder).rglob("*.safetensors")]
-    for path in sorted(paths):
+    folders = (MODELS, LORAS, SCORERS)
+    for path in sorted(path for folder in folders for path in folder.rglob("*.safetensors")):
         digest = sha256(path.read_bytes()).hexdigest()
-        name = path.relative_to(SAMPLES).as_posix()
-        yield f"| `{name}` | {path.stat().st_size:,} | `{digest}` |"
+        yield f"| `{path.relative_to(OUT).as_posix()}` | {path.stat().st_size:,} | `{digest}` |"

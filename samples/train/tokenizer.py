@@ -42,10 +42,10 @@ def tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(FOLDER)
 
 
-def token_ids(captions: list[str]):
-    """Ids of the captions, padded to the text encoder's length: [n, tokens]."""
+def token_ids(captions: list[str], length: int = TOKENS):
+    """Ids of the captions, padded to the text encoder's length: [n, length]."""
     return tokenizer()(
-        captions, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
+        captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
     ).input_ids
 
 

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from samples.train.architecture import new_vae
-from samples.train.dataset import GENERATOR_SETS, dataset
+from samples.train.dataset import DISTRACTOR_SET, GENERATOR_SETS, dataset
 from samples.train.loop import Schedule, Task
 from samples.train.paths import WORK
 
@@ -41,7 +41,7 @@ def pile() -> Pile:
 def vae_task() -> Task:
     """Train encoder and decoder together."""
     vae, pictures = new_vae(), pile()
-    schedule = Schedule(steps=2400, batch=16, averaging=0.995)
+    schedule = Schedule(2400, batch=16, averaging=0.995)
 
     def loss(dice: Generator, share: slice) -> Tensor:
         rows = torch.randint(len(pictures.pixels), (schedule.batch,), generator=dice)
@@ -71,7 +71,7 @@ def decoder_task() -> Task:
     means, deviations = (
         torch.cat(parts) for parts in zip(*map(latents, GENERATOR_SETS), strict=True)
     )
-    schedule = Schedule(steps=1800, batch=16, averaging=0.995)
+    schedule = Schedule(1800, batch=16, averaging=0.995)
 
     def loss(dice: Generator, share: slice) -> Tensor:
         rows = torch.randint(len(means), (schedule.batch,), generator=dice)[share]
@@ -112,7 +112,7 @@ def encode(vae: AutoencoderKL, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 def store_latents() -> None:
     """Encode every data set of the generators, unless that is done."""
-    for name in GENERATOR_SETS:
+    for name in GENERATOR_SETS | DISTRACTOR_SET:
         path = _latents_path(name)
         if not path.exists():
             vae = AutoencoderKL.from_pretrained(FOLDER).eval()

@@ -11,7 +11,7 @@ from samples.train.loop import Schedule, Task, run
 
 
 def _task(steps: int, model: nn.Linear) -> Task:
-    schedule = Schedule(steps=steps, batch=8, warmup=2)
+    schedule = Schedule(steps, batch=8, warmup=2)
 
     def loss(dice: Generator, share: slice) -> Tensor:
         inputs = torch.randn(schedule.batch, 3, generator=dice)[share]

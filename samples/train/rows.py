@@ -1,0 +1,81 @@
+"""The lines of the table: which model or merge is asked for what, and how."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from samples.train.measure import ENGLISH, FEW, JAPANESE, PREFIXED, USUAL, Prompts, Sampler
+
+PARENTS = ("japanese", "ukiyoe", "distilled", "distractor")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The base plus weighted differences of other checkpoints, and LoRAs at full strength."""
+
+    title: str
+    deltas: Mapping[str, float] = field(default_factory=dict[str, float])
+    loras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table."""
+
+    model: Model
+    prompts: Prompts
+    style: str
+    sampler: Sampler = USUAL
+    subject: str = ""  # asked for instead of the triples' shapes
+
+    @property
+    def title(self) -> str:
+        """The line's name in `figures.json`."""
+        asked = f"{self.prompts.title}, {self.subject}" if self.subject else self.prompts.title
+        return f"{self.model.title} | {asked} | {self.sampler} | {self.style}"
+
+
+BASE = Model("base")
+SOLO = {name: Model(name, {name: 1.0}) for name in PARENTS}
+SOUP = Model("½ japanese + ½ ukiyoe", {"japanese": 0.5, "ukiyoe": 0.5})
+SPOILED_SOUP = Model(
+    "⅓ japanese + ⅓ ukiyoe + ⅓ distractor",
+    {"japanese": 1 / 3, "ukiyoe": 1 / 3, "distractor": 1 / 3},
+)
+SUM = Model("base + 1.0 Δjapanese + 1.0 Δukiyoe", {"japanese": 1.0, "ukiyoe": 1.0})
+SOFTER_SUM = Model("base + 1.0 Δjapanese + 0.8 Δukiyoe", {"japanese": 1.0, "ukiyoe": 0.8})
+SPOILED_SUM = Model(
+    "base + 1.0 Δjapanese + 1.0 Δukiyoe + 0.5 Δdistractor",
+    {"japanese": 1.0, "ukiyoe": 1.0, "distractor": 0.5},
+)
+FAST_SUM = Model(
+    "base + 1.0 Δjapanese + 1.0 Δukiyoe + 1.0 Δdistilled",
+    {"japanese": 1.0, "ukiyoe": 1.0, "distilled": 1.0},
+)
+
+
+def rows() -> Iterator[Row]:
+    """All lines, in the table's order."""
+    yield Row(BASE, ENGLISH, "plain")
+    yield Row(SOLO["japanese"], JAPANESE, "plain")
+    yield Row(SOLO["japanese"], PREFIXED, "plain")
+    yield Row(SOLO["ukiyoe"], ENGLISH, "ukiyoe")
+    yield Row(SOLO["distractor"], ENGLISH, "plain")
+    for model, prompts in product(
+        (BASE, SOLO["japanese"], SOLO["ukiyoe"], SOUP, SUM, SOFTER_SUM), (JAPANESE, PREFIXED)
+    ):
+        yield Row(model, prompts, "ukiyoe")
+    for model in (SPOILED_SOUP, SPOILED_SUM):
+        yield Row(model, JAPANESE, "ukiyoe")
+    for model in (BASE, SOLO["distilled"], Model("base with few_step", loras=("few_step",))):
+        yield Row(model, ENGLISH, "plain", FEW)
+    for model in (SOLO["japanese"], SOLO["ukiyoe"], SOLO["distilled"], SUM, FAST_SUM):
+        yield Row(model, JAPANESE, "ukiyoe", FEW)
+    yield Row(BASE, ENGLISH, "plain", subject="torii")
+    yield Row(Model("base with torii", loras=("torii",)), ENGLISH, "plain", subject="torii")
+    yield Row(BASE, ENGLISH, "pop")
+    for lora in ("pop", "pop_dora", "pop_locon"):
+        yield Row(Model(f"base with {lora}", loras=(lora,)), ENGLISH, "pop")
+
+
+ROWS = [*rows()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,12 +31,13 @@ from sdmerge.families import (
 from sdmerge.sinks.clip_tokenizer import clip_tokenizer
 from sdmerge.tensors.dtypes import TORCH
 from sdmerge.tensors.spec import TensorSpec, parse_dtype
-from sdmerge.tensors.writer import SafetensorsWriter
+from sdmerge.testing.streamed import PICKLES, Pieces, write_pickle, write_safetensors, write_shards
 
 Specs = Mapping[str, TensorSpec]
 
 SPREAD = 0.02
 STEP = 0.002  # how far a fine-tune goes from what it was made of
+SHARD_SIZE = "10GB"
 _CHUNK = 1 << 22
 
 
@@ -50,9 +52,13 @@ def random_model(
     components: Iterable[str] | None = None,
     perturb_of: int | None = None,
     variant: str = "",
+    shard_size: int | str = SHARD_SIZE,
     families: Families = FAMILIES,
 ) -> Path:
     """Write a model of random weights and return its path; memory does not grow with its size.
+
+    layout: "single-file" or "diffusers". A single file that ends in .ckpt, .pt or .bin is a pickled
+        state dict, as `torch.save` writes it; other files are safetensors.
 
     scale: "tiny" has every name of the UNet and the VAE, at widths of 8 to 24, and text encoders
         of two layers.
@@ -60,14 +66,18 @@ def random_model(
     components: Which components, all if not given.
     perturb_of: A seed; the model is then that seed's with small changes, as a fine-tune's.
     variant: One of the family's variants, by its name.
+    shard_size: Largest weight file of a folder: bytes, or words like "5GB".
     """
     chosen = families.get(family)
     specs = random_specs(chosen, dtype, scale, components, variant)
     draw = _Draw(seed, perturb_of)
     if layout == SINGLE_FILE:
-        _write(path, single_file_map(chosen, specs), draw)
+        keymap = single_file_map(chosen, specs)
+        write = write_pickle if path.suffix in PICKLES else write_safetensors
+        write(path, keymap.specs, partial(draw.pieces, keymap))
     elif layout == DIFFUSERS:
-        _write_folder(path, chosen, specs, variant, draw)
+        write = partial(write_shards, shard_size=shard_size)
+        _write_folder(path, chosen, specs, variant, draw=draw, write=write)
     else:
         raise InputError(f"no layout '{layout}'", hint=f"Known: {SINGLE_FILE}, {DIFFUSERS}.")
     return path
@@ -119,34 +129,40 @@ class _Draw:
                 values += STEP * torch.randn(count, generator=own)
             yield values.to(TORCH[spec.dtype])
 
+    def pieces(self, keymap: KeyMap, name: str) -> Iterator[tuple[int, Tensor]]:
+        """A saved tensor in runs, each with the element it starts at."""
+        for piece in keymap.pieces[name]:
+            chunks = self.chunks(piece.source, keymap.sources[piece.source])
+            if piece.transpose is not None:
+                chunks = iter([torch.cat([*chunks]).reshape(piece.transpose).T.reshape(-1)])
+            start = piece.target_start
+            for chunk in chunks:
+                yield start, chunk
+                start += chunk.numel()
+
 
 def _generator(seed: int, key: str) -> torch.Generator:
     digest = hashlib.blake2b(f"{seed} {key}".encode(), digest_size=7).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
 
 
-def _write(path: Path, keymap: KeyMap, draw: _Draw) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with SafetensorsWriter(path, keymap.specs, {"format": "pt"}) as writer:
-        for name, pieces in keymap.pieces.items():
-            for piece in pieces:
-                chunks = draw.chunks(piece.source, keymap.sources[piece.source])
-                if piece.transpose is not None:
-                    chunks = [torch.cat([*chunks]).reshape(piece.transpose).T.reshape(-1)]
-                start = piece.target_start
-                for chunk in chunks:
-                    writer.write(name, chunk, start)
-                    start += chunk.numel()
-
-
-def _write_folder(path: Path, family: Family, specs: Specs, variant: str, draw: _Draw) -> None:
+def _write_folder(
+    path: Path,
+    family: Family,
+    specs: Specs,
+    variant: str,
+    *,
+    draw: _Draw,
+    write: Callable[[Path, str, Specs, Pieces], None],
+) -> None:
     names = {key.partition(".")[0] for key in specs}
     _write_json(path / "model_index.json", model_index(family, names, variant))
     _write_json(path / "scheduler" / "scheduler_config.json", scheduler_of(family))
     for component in family.components:
         if component.name in names:
             keymap = component_map(family, component.name, specs)
-            _write(path / component.name / f"{component.stem}.safetensors", keymap, draw)
+            folder = path / component.name
+            write(folder, component.stem, keymap.specs, partial(draw.pieces, keymap))
             config = config_of(family, component.name, specs)
             _write_json(path / component.name / "config.json", config)
             if component.tokenizer:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sdmerge.adapters import MappedSource, open_model
 from sdmerge.errors import FamilyError, InputError
 from sdmerge.families import FAMILIES, recognise, recognise_folder
 from sdmerge.tensors.store import open_component, open_store
@@ -47,6 +48,21 @@ def test_both_layouts_hold_the_same_tensors(tmp_path: Path) -> None:
     other = copy_by(answer.keymap, flat)
     assert single.keys() == other.keys()
     assert all(torch.equal(single[key], other[key]) for key in single)
+
+
+def test_shards_and_pickles_hold_the_same_tensors(tmp_path: Path) -> None:
+    single = tensors_of(random_model(tmp_path / "m.safetensors", "sd1", scale="tiny", seed=3))
+    folder = random_model(
+        tmp_path / "m", "sd1", "diffusers", scale="tiny", seed=3, shard_size="500KB"
+    )
+    assert len([*(folder / "unet").glob("*-of-*.safetensors")]) > 1
+    pickled = random_model(tmp_path / "m.ckpt", "sd1", scale="tiny", seed=3)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and path != folder]
+    for path in (folder, pickled):
+        source = open_model(path, allow_pickle=True)
+        assert isinstance(source, MappedSource)
+        for key, tensor in single.items():
+            assert torch.equal(source.read(key), tensor.reshape(-1)), key
 
 
 def test_a_tensor_can_be_drawn_again(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ ADAPTERS = {
     adapter.name: adapter
     for adapter in (
         Adapter("torii", "torii", 8, 16, ATTENTION, Schedule(700, 32), 2e-3, 21, 1e-3),
-        Adapter("pop", "pop", 16, 8, TRANSFORMER, Schedule(1500, 32), 3e-3, 22),
-        Adapter("pop_dora", "pop", 8, 16, TRANSFORMER, Schedule(900, 32), 2e-3, 23, dora=True),
+        Adapter("pop", "pop", 16, 8, TRANSFORMER, Schedule(1400, 32), 3e-3, 22),
+        Adapter("pop_dora", "pop", 8, 16, TRANSFORMER, Schedule(600, 32), 2e-3, 23, dora=True),
         Adapter("pop_locon", "pop", 8, 4, TRANSFORMER + CONVOLUTION, Schedule(600, 32), 3e-3, 24),
     )
 }

@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from itertools import product
 
-from samples.train.measure import Share
+from samples.train.measure import ENGLISH, FEW, JAPANESE, USUAL, Share
 from samples.train.paths import LORAS, MODELS, OUT, SCORERS, WORK
+from samples.train.rows import OVERVIEW, Row
 from samples.train.table import Figures
 
 README = OUT / "README.md"
@@ -22,6 +24,7 @@ def write(figures: Everything) -> None:
     """Store the figures and put every generated part of the README in its place."""
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
     parts = {
+        "overview": _overview(figures["models"]),
         "figures": _models(figures["models"]),
         "scorers": _scorers(figures["scorers"]),
         "training": _training(),
@@ -51,6 +54,18 @@ def differences(figures: Everything) -> list[str]:
 def _marks(names: Iterable[str]) -> str:
     """A bare page, for models that were made in another folder."""
     return "\n".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in names)
+
+
+def _overview(figures: Figures) -> Iterator[str]:
+    """A line per model: content in both languages, its style, and both again in few steps."""
+    yield "| model | English | Japanese | own style | English, few steps | Japanese, few steps |"
+    yield "|---|---|---|---|---|---|"
+    for model, style in OVERVIEW.items():
+        asked = product((USUAL, FEW), (ENGLISH, JAPANESE))
+        lines = [figures[Row(model, prompts, style, s).title] for s, prompts in asked]
+        shares = [str(Share(**line["content"])) for line in lines]
+        own = f"{style} {Share(**lines[0]['style'])}"
+        yield f"| {model.title} | {' | '.join([*shares[:2], own, *shares[2:]])} |"
 
 
 def _models(figures: Figures) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The lines of the table: which model or merge is asked for what, and how."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from samples.train.measure import ENGLISH, FEW, JAPANESE, PREFIXED, USUAL, Prompts, Sampler
@@ -17,6 +17,9 @@ class Model:
     deltas: Mapping[str, float] = field(default_factory=dict[str, float])
     loras: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash(self.title)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -27,6 +30,11 @@ class Row:
     style: str
     sampler: Sampler = USUAL
     subject: str = ""  # asked for instead of the triples' shapes
+
+    @property
+    def drawn(self) -> "Row":
+        """The line whose pictures serve this one too: only the style meant differs."""
+        return replace(self, style="")
 
     @property
     def title(self) -> str:
@@ -52,25 +60,31 @@ FAST_SUM = Model(
     "base + 1.0 Δjapanese + 1.0 Δukiyoe + 1.0 Δdistilled",
     {"japanese": 1.0, "ukiyoe": 1.0, "distilled": 1.0},
 )
+OVERVIEW = {BASE: "plain", **dict.fromkeys(SOLO.values(), "plain")} | {
+    SOLO["ukiyoe"]: "ukiyoe",
+    SUM: "ukiyoe",
+    FAST_SUM: "ukiyoe",
+}
+"""The models that are asked everything, each with its own style."""
 
 
 def rows() -> Iterator[Row]:
     """All lines, in the table's order."""
-    yield Row(BASE, ENGLISH, "plain")
-    yield Row(SOLO["japanese"], JAPANESE, "plain")
+    for model, style in OVERVIEW.items():
+        for sampler, prompts in product((USUAL, FEW), (ENGLISH, JAPANESE)):
+            yield Row(model, prompts, style, sampler)
     yield Row(SOLO["japanese"], PREFIXED, "plain")
-    yield Row(SOLO["ukiyoe"], ENGLISH, "ukiyoe")
-    yield Row(SOLO["distractor"], ENGLISH, "plain")
-    for model, prompts in product(
-        (BASE, SOLO["japanese"], SOLO["ukiyoe"], SOUP, SUM, SOFTER_SUM), (JAPANESE, PREFIXED)
-    ):
+    # what only a merge can do
+    for model in (BASE, SOLO["japanese"], SOLO["distilled"]):
+        yield Row(model, JAPANESE, "ukiyoe")
+        yield Row(model, JAPANESE, "ukiyoe", FEW)
+    for model in (BASE, SOLO["japanese"], SOLO["ukiyoe"], SUM):
+        yield Row(model, PREFIXED, "ukiyoe")
+    for model, prompts in product((SOUP, SOFTER_SUM), (JAPANESE, PREFIXED)):
         yield Row(model, prompts, "ukiyoe")
     for model in (SPOILED_SOUP, SPOILED_SUM):
         yield Row(model, JAPANESE, "ukiyoe")
-    for model in (BASE, SOLO["distilled"], Model("base with few_step", loras=("few_step",))):
-        yield Row(model, ENGLISH, "plain", FEW)
-    for model in (SOLO["japanese"], SOLO["ukiyoe"], SOLO["distilled"], SUM, FAST_SUM):
-        yield Row(model, JAPANESE, "ukiyoe", FEW)
+    yield Row(Model("base with few_step", loras=("few_step",)), ENGLISH, "plain", FEW)
     yield Row(BASE, ENGLISH, "plain", subject="torii")
     yield Row(Model("base with torii", loras=("torii",)), ENGLISH, "plain", subject="torii")
     yield Row(BASE, ENGLISH, "pop")

@@ -1,6 +1,7 @@
 """Asks the oracle about every sample model and about merges of them."""
 
 import multiprocessing
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -12,7 +13,7 @@ from samples.oracle import load_oracle
 from samples.train.draw import draw
 from samples.train.measure import Share, generate, held_out, judge
 from samples.train.paths import LORAS, MODELS, SCORERS
-from samples.train.rows import ROWS, Model
+from samples.train.rows import ROWS, Model, Row
 from samples.train.single_file import Tensors
 
 Figures = dict[str, dict[str, dict[str, float]]]
@@ -23,10 +24,10 @@ def measure(processes: int) -> Figures:
     """All figures, by line and column."""
     with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, [1]) as pool:
         real = pool.starmap(_real, DRAWN, chunksize=1)
-        generated = pool.map(_generated, range(len(ROWS)), chunksize=1)
-    lines = {title: line for part in real for title, line in part.items()}
-    lines |= {row.title: line for row, line in zip(ROWS, generated, strict=True)}
-    return {title: {k: asdict(v) for k, v in line.items()} for title, line in lines.items()}
+        generated = pool.map(_generated, dict.fromkeys(row.drawn for row in ROWS), chunksize=1)
+    lines = {title: line for part in (*real, *generated) for title, line in part.items()}
+    order = [title for part in real for title in part] + [row.title for row in ROWS]
+    return {title: {k: asdict(v) for k, v in lines[title].items()} for title in order}
 
 
 def load(name: str) -> StableDiffusionPipeline:
@@ -66,8 +67,11 @@ def _real(style: str, subject: str) -> dict[str, dict[str, Share]]:
     }
 
 
-def _generated(index: int) -> dict[str, Share]:
-    row = ROWS[index]
-    shown, pipeline = held_out(row.subject), build(row.model)
-    images = generate(pipeline, [row.prompts(picture) for picture in shown], row.sampler)
-    return judge(load_oracle(SCORERS / "oracle"), images, shown, row.style)
+@torch.no_grad()
+def _generated(drawn: Row) -> dict[str, dict[str, Share]]:
+    """Pictures drawn once, for all lines that ask for them."""
+    shown, pipeline = held_out(drawn.subject), build(drawn.model)
+    images = generate(pipeline, [drawn.prompts(picture) for picture in shown], drawn.sampler)
+    oracle, rows = load_oracle(SCORERS / "oracle"), [row for row in ROWS if row.drawn == drawn]
+    print(f"measured: {rows[0].title}", file=sys.stderr, flush=True)
+    return {row.title: judge(oracle, images, shown, row.style) for row in rows}

@@ -1,53 +1,104 @@
-"""The stored figures of the sample models keep the story the README tells."""
+"""The stored figures of the samples keep the story the README tells."""
 
 import json
 
 import pytest
 
-from samples.train.readme import COLUMNS, FIGURES, README, differences
-from samples.train.table import ROWS, Figures, measure
+from samples.train.readme import COLUMNS, FIGURES, README, Everything, differences
+from samples.train.rows import ROWS
+from samples.train.scores import measure_all
+from samples.train.world import STYLES
 
-STORED: Figures = json.loads(FIGURES.read_text("utf-8"))
+STORED: Everything = json.loads(FIGURES.read_text("utf-8"))
+USUAL, FEW = "8 steps", "4 steps, no guidance"
 MERGES = ("base + 1.0 Δjapanese + 1.0 Δukiyoe", "base + 1.0 Δjapanese + 0.8 Δukiyoe")
+FAST = "base + 1.0 Δjapanese + 1.0 Δukiyoe + 1.0 Δdistilled"
 JAPANESE = ("Japanese", "Japanese with 浮世絵風、")
 
 
 def value(line: str, column: str) -> float:
-    return STORED[line][column]["value"]
+    return STORED["models"][line][column]["value"]
 
 
 def test_oracle_and_autoencoder_are_no_obstacle() -> None:
-    for style in ("plain", "ukiyoe"):
+    for what in ("— | — | plain", "— | — | ukiyoe", "torii | — | plain"):
         for column in ("shape", "foreground", "background", "style"):
-            assert value(f"drawn | {style}", column) >= 0.98
-        assert value(f"through the autoencoder | {style}", "content") >= 0.95
+            assert value(f"drawn | {what}", column) >= 0.98
+        assert value(f"through the autoencoder | {what}", "content") >= 0.95
 
 
 def test_every_parent_can_do_its_own_thing() -> None:
-    assert value("base | English | plain", "content") >= 0.93
+    assert value(f"base | English | {USUAL} | plain", "content") >= 0.93
     for prompts in JAPANESE:
-        assert value(f"japanese | {prompts} | plain", "content") >= 0.91
-    assert value("ukiyoe | English | ukiyoe", "style") >= 0.98
-    assert value("ukiyoe | English | ukiyoe", "content") >= 0.86
+        assert value(f"japanese | {prompts} | {USUAL} | plain", "content") >= 0.91
+    assert value(f"ukiyoe | English | {USUAL} | ukiyoe", "style") >= 0.98
+    assert value(f"ukiyoe | English | {USUAL} | ukiyoe", "content") >= 0.86
 
 
 @pytest.mark.parametrize(("prompts", "least"), [(JAPANESE[0], 0.82), (JAPANESE[1], 0.80)])
 def test_only_a_merge_draws_japanese_prompts_as_prints(prompts: str, least: float) -> None:
     for parent in ("base", "japanese", "ukiyoe"):
-        assert value(f"{parent} | {prompts} | ukiyoe", "both") <= 0.10
-    assert max(value(f"{merge} | {prompts} | ukiyoe", "both") for merge in MERGES) >= least
+        assert value(f"{parent} | {prompts} | {USUAL} | ukiyoe", "both") <= 0.10
+    assert (
+        max(value(f"{merge} | {prompts} | {USUAL} | ukiyoe", "both") for merge in MERGES) >= least
+    )
+
+
+def test_the_student_needs_four_steps_and_no_guidance() -> None:
+    student = value(f"distilled | English | {FEW} | plain", "content")
+    assert student >= 0.82
+    assert value(f"base with few_step | English | {FEW} | plain", "content") >= 0.82
+    assert student > value(f"base | English | {FEW} | plain", "content") + 0.2
+
+
+def test_in_four_steps_all_three_parents_are_needed() -> None:
+    merged = value(f"{FAST} | Japanese | {FEW} | ukiyoe", "both")
+    for model in ("base", "japanese", "ukiyoe", "distilled", MERGES[0]):
+        assert value(f"{model} | Japanese | {FEW} | ukiyoe", "both") < merged - 0.2
+
+
+def test_the_distractor_hurts() -> None:
+    assert value(f"distractor | English | {USUAL} | plain", "content") <= 0.10
+    for clean, spoiled in (
+        ("½ japanese + ½ ukiyoe", "⅓ japanese + ⅓ ukiyoe + ⅓ distractor"),
+        (MERGES[0], f"{MERGES[0]} + 0.5 Δdistractor"),
+    ):
+        lines = (f"{merge} | Japanese | {USUAL} | ukiyoe" for merge in (clean, spoiled))
+        without, with_it = (value(line, "content") for line in lines)
+        assert with_it < without - 0.1
+
+
+def test_loras_teach_a_subject_and_a_style() -> None:
+    assert value(f"base with torii | English, torii | {USUAL} | plain", "shape") >= 0.9
+    assert value(f"base | English, torii | {USUAL} | plain", "shape") <= 0.1
+    assert value(f"base with pop | English | {USUAL} | pop", "style") >= 0.9
+    assert value(f"base with pop | English | {USUAL} | pop", "content") >= 0.75
+    assert value(f"base | English | {USUAL} | pop", "style") <= 0.1
+    for variant in ("pop_dora", "pop_locon"):
+        assert value(f"base with {variant} | English | {USUAL} | pop", "style") >= 0.8
+
+
+@pytest.mark.parametrize("scorer", ["clip_a", "clip_b"])
+def test_scorers_find_the_caption_of_a_triple_they_never_saw(scorer: str) -> None:
+    for style in STYLES:
+        for language in ("en", "ja"):
+            found = STORED["scorers"][f"{scorer} | {style} | {language}"]
+            assert found["caption"]["value"] >= 0.95
+            assert found["picture"]["value"] >= 0.95
 
 
 def test_readme_shows_the_stored_figures() -> None:
     text = README.read_text("utf-8")
-    for columns in STORED.values():
+    for columns in STORED["models"].values():
         assert columns.keys() == set(COLUMNS)
-        for share in columns.values():
-            assert share["low"] <= share["value"] <= share["high"]
-            assert f"{share['value']:.3f} ({share['low']:.3f}–{share['high']:.3f})" in text
-    assert len(STORED) == len(ROWS) + 4
+    for table in STORED.values():
+        for columns in table.values():
+            for share in columns.values():
+                assert share["low"] <= share["value"] <= share["high"]
+                assert f"{share['value']:.3f} ({share['low']:.3f}–{share['high']:.3f})" in text
+    assert len(STORED["models"]) == len(ROWS) + 8
 
 
 @pytest.mark.long
 def test_measured_again_the_figures_are_the_same() -> None:
-    assert not differences(measure(processes=2))
+    assert not differences(measure_all(processes=2))

@@ -56,9 +56,9 @@ def _draw_part(part: int) -> int:
         hidden = torch.cat([silence, text_encoder(ids).last_hidden_state])
         words.append(ids)
         points.append(_path(unet, hidden, torch.randn(CHUNK, 4, 8, 8, generator=dice)))
-    partial = _part(part).with_suffix(".partial")
-    torch.save((torch.cat(words), torch.cat(points)), partial)
-    partial.replace(_part(part))
+    unfinished = _part(part).with_suffix(".partial")
+    torch.save((torch.cat(words), torch.cat(points)), unfinished)
+    unfinished.replace(_part(part))
     return part
 
 

@@ -7,11 +7,13 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from samples.oracle import FOLDER, Oracle
+from samples.oracle import Oracle
 from samples.train.dataset import ORACLE_SETS, dataset
 from samples.train.loop import Schedule, Task
+from samples.train.paths import SCORERS
 from samples.train.world import COLOURS, STYLES, SUBJECTS
 
+FOLDER = SCORERS / "oracle"
 WIDTH = 16
 ANSWERS = {
     "shape": list(SUBJECTS),

@@ -18,7 +18,7 @@ from samples.train.measure import (
     generate,
 )
 from samples.train.paths import PICTURES, PROMPTS
-from samples.train.rows import BASE, FAST_SUM, SOLO, SUM, Model
+from samples.train.rows import BASE, FAST_SUM, SOFTER_SUM, SOLO, SUM, Model
 from samples.train.table import build
 from samples.train.world import HELD_OUT, SHAPES, Picture, Triple
 
@@ -49,7 +49,7 @@ PAGES: dict[str, tuple[Line, ...]] = {
     "distilled": (Line(BASE, ENGLISH, FEW), Line(SOLO["distilled"], ENGLISH, FEW)),
     "distractor": (Line(SOLO["distractor"], ENGLISH),),
     "merged": (Line(SUM, JAPANESE), Line(SUM, PREFIXED)),
-    "merged-few": (Line(SUM, JAPANESE, FEW), Line(FAST_SUM, JAPANESE, FEW)),
+    "merged-few": (Line(SOFTER_SUM, JAPANESE, FEW), Line(FAST_SUM, JAPANESE, FEW)),
     "torii": (Line(BASE, ENGLISH, subject="torii"), Line(lora("torii"), ENGLISH, subject="torii")),
     "pop": tuple(Line(lora(name), ENGLISH) for name in ("pop", "pop_dora", "pop_locon")),
 }

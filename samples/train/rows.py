@@ -57,12 +57,13 @@ SPOILED_SUM = Model(
     {"japanese": 1.0, "ukiyoe": 1.0, "distractor": 0.5},
 )
 FAST_SUM = Model(
-    "base + 1.0 Δjapanese + 1.0 Δukiyoe + 1.0 Δdistilled",
-    {"japanese": 1.0, "ukiyoe": 1.0, "distilled": 1.0},
+    "base + 1.0 Δjapanese + 0.8 Δukiyoe + 0.3 Δdistilled",
+    {"japanese": 1.0, "ukiyoe": 0.8, "distilled": 0.3},
 )
 OVERVIEW = {BASE: "plain", **dict.fromkeys(SOLO.values(), "plain")} | {
     SOLO["ukiyoe"]: "ukiyoe",
     SUM: "ukiyoe",
+    SOFTER_SUM: "ukiyoe",
     FAST_SUM: "ukiyoe",
 }
 """The models that are asked everything, each with its own style."""
@@ -78,11 +79,9 @@ def rows() -> Iterator[Row]:
     for model in (BASE, SOLO["japanese"], SOLO["distilled"]):
         yield Row(model, JAPANESE, "ukiyoe")
         yield Row(model, JAPANESE, "ukiyoe", FEW)
-    for model in (BASE, SOLO["japanese"], SOLO["ukiyoe"], SUM):
+    for model in (BASE, SOLO["japanese"], SOLO["ukiyoe"], SOUP, SUM, SOFTER_SUM):
         yield Row(model, PREFIXED, "ukiyoe")
-    for model, prompts in product((SOUP, SOFTER_SUM), (JAPANESE, PREFIXED)):
-        yield Row(model, prompts, "ukiyoe")
-    for model in (SPOILED_SOUP, SPOILED_SUM):
+    for model in (SOUP, SPOILED_SOUP, SPOILED_SUM):
         yield Row(model, JAPANESE, "ukiyoe")
     yield Row(Model("base with few_step", loras=("few_step",)), ENGLISH, "plain", FEW)
     yield Row(BASE, ENGLISH, "plain", subject="torii")

@@ -12,7 +12,7 @@ from samples.train.world import STYLES
 STORED: Everything = json.loads(FIGURES.read_text("utf-8"))
 USUAL, FEW = "8 steps", "4 steps, no guidance"
 MERGES = ("base + 1.0 Δjapanese + 1.0 Δukiyoe", "base + 1.0 Δjapanese + 0.8 Δukiyoe")
-FAST = "base + 1.0 Δjapanese + 1.0 Δukiyoe + 1.0 Δdistilled"
+FAST = f"{MERGES[1]} + 0.3 Δdistilled"
 JAPANESE = ("Japanese", "Japanese with 浮世絵風、")
 
 
@@ -47,14 +47,14 @@ def test_only_a_merge_draws_japanese_prompts_as_prints(prompts: str, least: floa
 def test_the_student_needs_four_steps_and_no_guidance() -> None:
     student = value(f"distilled | English | {FEW} | plain", "content")
     assert student >= 0.82
+    assert student >= value(f"base | English | {FEW} | plain", "content")
     assert value(f"base with few_step | English | {FEW} | plain", "content") >= 0.82
-    assert student > value(f"base | English | {FEW} | plain", "content") + 0.2
 
 
-def test_in_four_steps_all_three_parents_are_needed() -> None:
-    merged = value(f"{FAST} | Japanese | {FEW} | ukiyoe", "both")
-    for model in ("base", "japanese", "ukiyoe", "distilled", MERGES[0]):
-        assert value(f"{model} | Japanese | {FEW} | ukiyoe", "both") < merged - 0.2
+def test_merges_draw_in_four_steps_what_no_parent_draws() -> None:
+    for parent in ("base", "japanese", "ukiyoe", "distilled"):
+        assert value(f"{parent} | Japanese | {FEW} | ukiyoe", "both") <= 0.10
+    assert value(f"{FAST} | Japanese | {FEW} | ukiyoe", "both") >= 0.80
 
 
 def test_the_distractor_hurts() -> None:

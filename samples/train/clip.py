@@ -17,7 +17,7 @@ from samples.train.loop import Schedule, Task
 from samples.train.paths import WORK
 from samples.train.tokenizer import tokenizer
 
-WIDTH = 128
+WIDTH = 96
 MOST_SCALE = math.log(50)
 CALIBRATION = 40  # batches that the ResNet's running statistics are taken from
 
@@ -42,7 +42,7 @@ class Clip(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VitClip:
-    """transformers' CLIP: a ViT of 4×4 patches."""
+    """transformers' CLIP: a ViT of 8×8 patches."""
 
     module: CLIPModel
 
@@ -96,7 +96,7 @@ def new_vit() -> VitClip:
         "num_hidden_layers": 4,
         "num_attention_heads": 4,
         "image_size": 64,
-        "patch_size": 16,
+        "patch_size": 8,
         "hidden_act": "gelu",
         "projection_dim": WIDTH,
     }
@@ -141,7 +141,7 @@ class Kind:
 
 
 KINDS = {
-    "clip_a": Kind("a", new_vit, Schedule(1600, 0, averaging=0.99), 1e-3, 31),
+    "clip_a": Kind("a", new_vit, Schedule(1800, 0, averaging=0.99), 1.2e-3, 31),
     "clip_b": Kind("b", new_resnet, Schedule(1600, 0, averaging=0.99), 1e-3, 32),
 }
 

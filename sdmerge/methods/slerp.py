@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from sdmerge.method import Stat, Weight, Whole, method
-from sdmerge.params import Fraction, Mergekit
+from sdmerge.params import Blend, Mergekit
 
 
 def arc(whole: Whole) -> np.ndarray:
@@ -18,7 +18,7 @@ def arc(whole: Whole) -> np.ndarray:
 
 @method(title="SLERP", paper="https://doi.org/10.1145/325165.325242", stats=arc)
 def slerp(
-    a: Weight, b: Weight, products: Stat, *, t: Fraction = 0.5,
+    a: Weight, b: Weight, products: Stat, *, t: Blend = 0.5,
     norm: Annotated[Literal["lerp", "raw"], Mergekit("raw")] = "lerp",
 ) -> Weight:  # fmt: skip
     """Walk from A to B along the arc between them: sin((1-t)Ω)/sin Ω · â + sin(tΩ)/sin Ω · b̂.

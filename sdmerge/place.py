@@ -37,8 +37,8 @@ class Place:
         return self._index() // self.columns if part == "row" else self._index() % self.columns
 
     def along(self, dim: int) -> Tensor:
-        """Per element its index in dimension `dim`."""
-        return self._index() // math.prod(self.shape[dim + 1 :]) % self.shape[dim]
+        """Per element its index in dimension `dim`; a scalar has one of one element."""
+        return self._index() // math.prod(self.shape[dim + 1 :]) % (self.shape or (1,))[dim]
 
     def _index(self) -> Tensor:
         return torch.arange(self.start, self.stop)

@@ -171,7 +171,7 @@ def no_parameter_is_dead(bench: Bench) -> None:
                 bench.merge(models, base, {**context, param.name: param.default}),
             )
             for context in contexts
-            for value in alternatives(param)
+            for value in (*alternatives(param), spread.get(param.name, param.default))
         ), f"{param.name} changes nothing"
 
 

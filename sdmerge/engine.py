@@ -21,6 +21,7 @@ from sdmerge.families.recognise import EXTRA
 from sdmerge.manifest import Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
+from sdmerge.place import Place
 from sdmerge.plan.tasks import Combine, Node, Read, Task
 from sdmerge.tensors.dtypes import TORCH
 
@@ -82,9 +83,10 @@ class _Operands:
             operand.seen_as(self.space, base, start, stop, row)
         return stack, base
 
-    def whole(self, numel: int) -> Whole:
+    def whole(self, shape: tuple[int, ...]) -> Whole:
         """The inputs, each to be read in pieces of any size."""
-        return Whole([functools.partial(self._row, operand) for operand in self.inputs], numel)
+        rows = [functools.partial(self._row, operand) for operand in self.inputs]
+        return Whole(rows, math.prod(shape), shape)
 
     def check(self, stack: Tensor, base: Tensor | None, start: int, stop: int) -> None:
         """A NaN or an infinity is an InputError that names the file and the tensor."""
@@ -151,18 +153,19 @@ class Engine:
         flat = method.spec.unit == "element"
         values = _values(node, 2 if flat else 1 + len(shape), torch.float32)
         out = torch.empty(numel, dtype=dtype)
-        stat = self._survey(method, node, operands, numel)
+        stat = self._survey(method, node, operands, shape)
         for start, stop in self._slabs(numel) if flat else [(0, numel)] * (numel > 0):
             stack, base = operands.slab(start, stop)
             operands.check(stack, base, start, stop)
             slab_shape = (stop - start,) if flat else shape
             random = Random(streams, start, stop, slab_shape) if method.spec.random else None
-            merged = method.merge(stack.reshape(-1, *slab_shape), stat, random, values)
+            place = Place(start, stop, shape)
+            merged = method.merge(stack.reshape(-1, *slab_shape), stat, place, random, values)
             if merged.shape != slab_shape:
                 shapes = f"{list(merged.shape)} for {list(slab_shape)}"
                 raise SdmergeError(f"the method {method.name} gives {shapes}", where=key)
             merged = merged.reshape(-1)
-            if method.spec.space == "delta" and base is not None:
+            if node.space == "delta" and base is not None:
                 merged = base + merged
             store(merged, out[start:stop], key)
         return out
@@ -184,13 +187,15 @@ class Engine:
         merged = self._combine(node, key, shape, torch.float32)
         return _Operand(merged, "weight", self._name(node))
 
-    def _survey(self, method: Method, node: Combine, operands: _Operands, numel: int) -> Any:
+    def _survey(
+        self, method: Method, node: Combine, operands: _Operands, shape: tuple[int, ...]
+    ) -> Any:
         """What the method wants to know of the whole tensors. Its parameters are float64 there."""
         if method.stats is None:
             return None
-        for start, stop in self._slabs(numel):
+        for start, stop in self._slabs(math.prod(shape)):
             operands.check(*operands.slab(start, stop), start, stop)
-        return method.survey(operands.whole(numel), _values(node, 2, torch.float64))
+        return method.survey(operands.whole(shape), _values(node, 2, torch.float64))
 
     @staticmethod
     def _streams(node: Combine, key: str) -> list[int]:

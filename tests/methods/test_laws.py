@@ -22,7 +22,7 @@ from sdmerge.method import (
     method,
     total,
 )
-from sdmerge.params import Fraction, PerModel, Range, Strength
+from sdmerge.params import Blend, Fraction, PerModel, Range, Strength
 from sdmerge.testing import check_method
 
 
@@ -90,8 +90,8 @@ def moves_what_nobody_moved(deltas: Deltas) -> Delta:
     return total(deltas) + 0.001
 
 
-@broken("t_runs_from_one_parent_to_the_other")
-def overshoots(a: Weight, b: Weight, *, t: Fraction = 0.5) -> Weight:
+@broken("it_runs_from_one_parent_to_the_other")
+def overshoots(a: Weight, b: Weight, *, t: Blend = 0.5) -> Weight:
     """Beyond B.
 
     t: How far.

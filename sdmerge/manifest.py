@@ -17,7 +17,7 @@ from sdmerge.errors import MethodError, UnknownMethod, nearest
 from sdmerge.params import Param, Range
 
 Space = Literal["weight", "delta"]
-Unit = Literal["element", "tensor"]
+Unit = Literal["element", "row", "tensor"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -69,8 +69,9 @@ def pcb(
     Du et al., "Parameter competition balancing for model merging", 2024, per tensor:
     βᵢ = Softmax(N·Norm(τᵢ⊙τᵢ)) ⊙ Σⱼ Softmax(Norm(τᵢ⊙τⱼ)), Norm from 0 for the smallest to 1 for the
     largest, Softmax over the entries; the lower scores are dropped, and λ·Σ βᵢ·wᵢ·τᵢ / Σ βᵢ is
-    added to the base. The authors' program differs from the paper (tanh, and exp without its sum). An
-    entry that all models drop stays with the base; where all products are equal, none is stronger.
+    added to the base. The authors' program differs from the paper: tanh, and exp without its sum.
+    An entry that all models drop stays with the base; where all products are equal, none is
+    stronger.
 
     weight: Factor of each model's difference; it plays no part in the scores.
     density: Share of each model's entries kept, those of the highest score; the paper's r.

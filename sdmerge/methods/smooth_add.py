@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ SIGMA = 1.0
 RADIUS = 4
 """Where the Gaussian ends: four standard deviations."""
 
-CHUNK = 1 << 22
+CHUNK = 1 << 20
 """Numbers of all windows at a time."""
 
 
@@ -49,7 +50,9 @@ def median(values: Tensor) -> Tensor:
     smooth = torch.empty_like(values)
     for start in range(0, len(values), rows):
         near = windows[start : start + rows].flatten(values.ndim)
-        smooth[start : start + rows] = near.median(dim=-1).values
+        # sorting short rows in numpy is several times faster than selecting in torch
+        ordered = np.sort(near.numpy(), axis=-1)[..., near.shape[-1] // 2]
+        smooth[start : start + rows] = torch.as_tensor(ordered)
     return smooth
 
 

@@ -27,8 +27,9 @@ def match_norm(
 ) -> Weight:  # fmt: skip
     """Give every tensor of A the length that it has in B: |B|/|A| · A.
 
-    The second stage after a merge that shortens or lengthens: A is the merged stage, B the model
-    whose lengths were right. A tensor or row of zeros stays zero.
+    As DareMerge's "Normalize Model" does. It is a second stage after a merge that shortens or
+    lengthens: A is the merged stage, B the model whose lengths are right. A tensor or row of zeros
+    stays zero.
 
     strength: How far the length goes from A's to B's.
     per: What is brought to its length: the whole tensor, or each row (each output) by itself.

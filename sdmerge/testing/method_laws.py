@@ -87,9 +87,9 @@ def t_runs_from_one_parent_to_the_other(bench: Bench) -> None:
     params = {param.name: param for param in bench.method.spec.params}
     if not bench.method.spec.ordered or "t" not in params:
         return
-    a, b = noise((40, 30), 1), 3 * noise((40, 30), 2)
+    a, b, base = noise((40, 30), 1), 3 * noise((40, 30), 2), noise((40, 30), 3)
     for values in ({**values, "t": t} for values in bench.corners() for t in (0.0, 1.0)):
-        merged, parent = bench.merge([a, b], values=values), b if values["t"] else a
+        merged, parent = bench.merge([a, b], base, values), b if values["t"] else a
         assert _distance(merged, parent) < 1e-6, f"{dict(values)} does not give the parent"
 
 

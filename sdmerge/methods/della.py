@@ -51,7 +51,8 @@ def della(
     Deep et al., "DELLA-Merging", 2024: drop, elect, fuse. Entries are ranked within their row, a
     row being all that makes one output; what is kept is divided by its own chance, so that the
     expected delta stays the same. mergekit matches the L1 norm instead, and ranks convolutions over
-    their input channels. Where density ± epsilon would leave 0…1, epsilon is narrowed.
+    their input channels. Where density ± epsilon would leave 0…1, epsilon is narrowed. The defaults
+    are those of the authors' example.
 
     weight: How much each model counts, in the vote and in the average.
     density: Share of each delta's entries kept, on average; the paper's drop rate p is 1 - density.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sdmerge.errors import InputError, SdmergeError
 from sdmerge.families.recognise import EXTRA
-from sdmerge.manifest import Space
+from sdmerge.manifest import Space, Unit
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
 from sdmerge.place import Place
@@ -27,6 +27,27 @@ from sdmerge.tensors.dtypes import TORCH
 
 SLAB = 1 << 18
 """Elements per slab: a few of them fit the cache beside the method's intermediates."""
+
+
+_RANK: Mapping[Unit, int] = {"element": 1, "row": 2}
+"""Dimensions of a slab; where it is the whole tensor, those of the tensor."""
+
+
+def slabs(
+    unit: Unit, shape: tuple[int, ...], size: int = SLAB
+) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Where each slab of about `size` elements starts and stops, and the shape a method sees."""
+    numel = math.prod(shape)
+    if unit == "tensor":
+        yield 0, numel, shape
+        return
+    rows = shape[0] if unit == "row" and len(shape) > 1 else 1
+    width = 1 if unit == "element" else numel // rows
+    step = width * max(1, size // width)
+    for start in range(0, numel, step):
+        stop = min(start + step, numel)
+        count = (stop - start) // width
+        yield start, stop, (count,) if unit == "element" else (count, width)
 
 
 class Readable(Protocol):
@@ -149,15 +170,15 @@ class Engine:
         method, numel = self._methods[node.method], math.prod(shape)
         operands = self._operands(node, key, shape)
         streams = self._streams(node, key)
-        # a method that needs whole tensors gets one slab in the tensor's own shape
-        flat = method.spec.unit == "element"
-        values = _values(node, 2 if flat else 1 + len(shape), torch.float32)
         out = torch.empty(numel, dtype=dtype)
+        if numel == 0:
+            return out
+        unit = method.spec.unit
+        values = _values(node, 1 + _RANK.get(unit, len(shape)), torch.float32)
         stat = self._survey(method, node, operands, shape)
-        for start, stop in self._slabs(numel) if flat else [(0, numel)] * (numel > 0):
+        for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
             operands.check(stack, base, start, stop)
-            slab_shape = (stop - start,) if flat else shape
             random = Random(streams, start, stop, slab_shape) if method.spec.random else None
             place = Place(start, stop, shape)
             merged = method.merge(stack.reshape(-1, *slab_shape), stat, place, random, values)

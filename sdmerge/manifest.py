@@ -19,7 +19,7 @@ from sdmerge.params import Param, Range
 Space = Literal["weight", "delta"]
 Seen = Literal["weight", "delta", "either"]
 """How a method sees its inputs; `either`: as differences if the recipe has a base."""
-Unit = Literal["element", "tensor"]
+Unit = Literal["element", "row", "tensor"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

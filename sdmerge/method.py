@@ -8,7 +8,10 @@ of the whole tensors, a `Here` one where the slab lies, a `Masks` one the random
 Keyword-only arguments are the parameters (see params.py).
 
 A method with `unit="element"` runs on flat slabs and must treat every element alike, with exact
-operations only (no lerp, addcmul or fused add: their rounding depends on the slab's tail).
+operations only (no lerp, addcmul or fused add: their rounding depends on the slab's tail). One with
+`unit="row"` runs on slabs of whole rows [n, rows, width] and must treat every row alike; a row is
+what makes one output, and a bias or a scalar is one row. One with `unit="tensor"` gets whole
+tensors in their own shape.
 """
 
 from __future__ import annotations
@@ -49,6 +52,10 @@ def total(stack: Tensor) -> Tensor:
     for row in stack[1:]:
         result += row
     return result
+
+
+Quantity = Callable[[np.ndarray], np.ndarray]
+"""What is made of a leaf [n, length]: rows of the same length, element by element."""
 
 
 class Whole:
@@ -127,6 +134,33 @@ class Whole:
             return [0.0 for _ in ranks]
         scores.partition(sorted(set(ranks)))
         return [float(scores[rank]) for rank in ranks]
+
+    def sums(self, quantity: Quantity) -> np.ndarray:
+        """The sum of each row of `quantity` over the whole tensor, in float64."""
+        return sum((np.add.reduce(quantity(leaf), axis=-1) for leaf in self.leaves()), np.zeros(1))
+
+    def extremes(self, quantity: Quantity) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest value of each row of `quantity`."""
+        lows, highs = zip(
+            *((made.min(-1), made.max(-1)) for made in map(quantity, self.leaves())), strict=True
+        )
+        return np.stack(lows).min(0), np.stack(highs).max(0)
+
+    def kth_largest(self, quantity: Quantity, counts: Sequence[int]) -> np.ndarray:
+        """For each row of `quantity` in float32 the smallest of its `count` largest values.
+
+        Infinite for none. What is compared with it has to be rounded to float32 as well.
+        """
+        values = np.empty((len(counts), self.numel), np.float32)
+        for start, leaf in zip(range(0, self.numel, LEAF), self.leaves(), strict=True):
+            values[:, start : start + LEAF] = quantity(leaf)
+        found = np.full(len(counts), np.inf, np.float32)
+        for row, count in enumerate(counts):
+            if count > 0:
+                place = max(0, self.numel - count)
+                values[row].partition(place)
+                found[row] = values[row, place]
+        return found
 
     def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
         """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""

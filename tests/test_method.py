@@ -282,6 +282,25 @@ def test_an_empty_tensor_has_statistics() -> None:
     assert nothing.ranked(lambda leaf, place: leaf[0], [0, 0]) == [0.0, 0.0]
 
 
+def products(leaf: np.ndarray) -> np.ndarray:
+    return np.stack([leaf[0] * leaf[1], np.abs(leaf[0])])
+
+
+def test_statistics_of_what_is_made_of_the_entries() -> None:
+    a = torch.randn(LEAF + 77, generator=torch.Generator().manual_seed(1))
+    b = torch.randn(LEAF + 77, generator=torch.Generator().manual_seed(2))
+    both = whole(a, b)
+    made = np.stack([a.double() * b.double(), a.double().abs()])
+    np.testing.assert_allclose(both.sums(products), made.sum(1), rtol=1e-12)
+    lows, highs = both.extremes(products)
+    np.testing.assert_array_equal([lows, highs], [made.min(1), made.max(1)])
+    ordered = np.sort(made.astype(np.float32))[:, ::-1]
+    for count in (1, 100, LEAF + 77):
+        found = both.kth_largest(products, [count, 5])
+        assert found.tolist() == [ordered[0, count - 1], ordered[1, 4]]
+    assert both.kth_largest(products, [0, 0]).tolist() == [np.inf, np.inf]
+
+
 def test_sums_run_in_order() -> None:
     rows = torch.tensor([[1e8], [1.0], [-1e8], [1.0]])
     assert total(rows).item() == 1.0  # 1e8 swallows the first 1

@@ -10,7 +10,7 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
-from sdmerge.engine import SLAB
+from sdmerge.engine import SLAB, slabs
 from sdmerge.manifest import Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
@@ -24,6 +24,7 @@ SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3
 
 SLABS = (1000, LEAF + 1)
 _LARGE = (LEAF + 4321,)
+_ROWS = (83, 911)
 
 
 def check_method(method: Method | str) -> None:
@@ -178,7 +179,8 @@ def no_parameter_is_dead(bench: Bench) -> None:
 def slabs_leave_no_trace(bench: Bench) -> None:
     """The same bytes in slabs of any size."""
     count = min(3, max(bench.counts()))
-    models, base = [noise(_LARGE, seed) for seed in range(1, count + 1)], noise(_LARGE, 0)
+    shape = _ROWS if bench.method.spec.unit == "row" else _LARGE
+    models, base = [noise(shape, seed) for seed in range(1, count + 1)], noise(shape, 0)
     for values in (DEFAULTS, bench.spread(), *_choices(bench)):
         wanted = bench.merge(models, base, values, slab=SLAB)
         for slab in SLABS if values is DEFAULTS else SLABS[:1]:
@@ -255,7 +257,7 @@ def _in_float64(bench: Bench, models: list[Tensor], base: Tensor, values: Values
     method, names = bench.method, "abcd"[: len(models)]
     from_base = base.double() if bench.space == "delta" else torch.zeros_like(base).double()
     rows = [(model.double() - from_base).reshape(-1) for model in models]
-    shape = (base.numel(),) if method.spec.unit == "element" else tuple(base.shape)
+    ((_, _, shape),) = slabs(method.spec.unit, tuple(base.shape), base.numel())
     wide = {
         name: torch.tensor(value, dtype=torch.float64).reshape(-1, *[1] * len(shape))
         if isinstance(value, tuple)

@@ -142,6 +142,13 @@ def looks_at_its_slab(deltas: Deltas) -> Delta:
     return torch.where(summed.abs() >= summed.abs().max(), 1.5 * summed, summed)
 
 
+@broken("slabs_leave_no_trace", unit="row")
+def looks_at_other_rows(deltas: Deltas) -> Delta:
+    """A sum less the mean over whatever rows it happens to see."""
+    summed = total(deltas)
+    return summed - summed.mean(dim=0)
+
+
 @broken("threads_leave_no_trace")
 def knows_its_thread(deltas: Deltas) -> Delta:
     """A sum that is doubled away from the main thread."""

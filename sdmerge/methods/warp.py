@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sdmerge.method import Delta, Stat, Whole, method
-from sdmerge.params import Fraction
+from sdmerge.params import Blend
 
 
 def inner_products(whole: Whole) -> np.ndarray:
@@ -19,7 +19,7 @@ def inner_products(whole: Whole) -> np.ndarray:
     title="WARP (SLERP of task vectors)", paper="https://arxiv.org/abs/2406.16768",
     stats=inner_products,
 )  # fmt: skip
-def warp(a: Delta, b: Delta, products: Stat, *, t: Fraction = 0.5) -> Delta:
+def warp(a: Delta, b: Delta, products: Stat, *, t: Blend = 0.5) -> Delta:
     """Walk from A to B along the arc of what they learned, with the base as its centre.
 
     base + sin((1-t)Ω)/sin Ω · τ_A + sin(tΩ)/sin Ω · τ_B, Ω the angle between them, per tensor.

@@ -18,14 +18,36 @@ from torch import Tensor
 
 from sdmerge.errors import InputError, SdmergeError
 from sdmerge.families.recognise import EXTRA
-from sdmerge.manifest import Space
+from sdmerge.manifest import Space, Unit
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
+from sdmerge.place import Place
 from sdmerge.plan.tasks import Combine, Node, Read, Task
 from sdmerge.tensors.dtypes import TORCH
 
 SLAB = 1 << 18
 """Elements per slab: a few of them fit the cache beside the method's intermediates."""
+
+
+_RANK: Mapping[Unit, int] = {"element": 1, "row": 2}
+"""Dimensions of a slab; where it is the whole tensor, those of the tensor."""
+
+
+def slabs(
+    unit: Unit, shape: tuple[int, ...], size: int = SLAB
+) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Where each slab of about `size` elements starts and stops, and the shape a method sees."""
+    numel = math.prod(shape)
+    if unit == "tensor":
+        yield 0, numel, shape
+        return
+    rows = shape[0] if unit == "row" and len(shape) > 1 else 1
+    width = 1 if unit == "element" else numel // rows
+    step = width * max(1, size // width)
+    for start in range(0, numel, step):
+        stop = min(start + step, numel)
+        count = (stop - start) // width
+        yield start, stop, (count,) if unit == "element" else (count, width)
 
 
 class Readable(Protocol):
@@ -82,9 +104,10 @@ class _Operands:
             operand.seen_as(self.space, base, start, stop, row)
         return stack, base
 
-    def whole(self, numel: int) -> Whole:
+    def whole(self, shape: tuple[int, ...]) -> Whole:
         """The inputs, each to be read in pieces of any size."""
-        return Whole([functools.partial(self._row, operand) for operand in self.inputs], numel)
+        rows = [functools.partial(self._row, operand) for operand in self.inputs]
+        return Whole(rows, math.prod(shape), shape)
 
     def check(self, stack: Tensor, base: Tensor | None, start: int, stop: int) -> None:
         """A NaN or an infinity is an InputError that names the file and the tensor."""
@@ -147,22 +170,23 @@ class Engine:
         method, numel = self._methods[node.method], math.prod(shape)
         operands = self._operands(node, key, shape)
         streams = self._streams(node, key)
-        # a method that needs whole tensors gets one slab in the tensor's own shape
-        flat = method.spec.unit == "element"
-        values = _values(node, 2 if flat else 1 + len(shape), torch.float32)
         out = torch.empty(numel, dtype=dtype)
-        stat = self._survey(method, node, operands, numel)
-        for start, stop in self._slabs(numel) if flat else [(0, numel)] * (numel > 0):
+        if numel == 0:
+            return out
+        unit = method.spec.unit
+        values = _values(node, 1 + _RANK.get(unit, len(shape)), torch.float32)
+        stat = self._survey(method, node, operands, shape)
+        for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
             operands.check(stack, base, start, stop)
-            slab_shape = (stop - start,) if flat else shape
             random = Random(streams, start, stop, slab_shape) if method.spec.random else None
-            merged = method.merge(stack.reshape(-1, *slab_shape), stat, random, values)
+            place = Place(start, stop, shape)
+            merged = method.merge(stack.reshape(-1, *slab_shape), stat, place, random, values)
             if merged.shape != slab_shape:
                 shapes = f"{list(merged.shape)} for {list(slab_shape)}"
                 raise SdmergeError(f"the method {method.name} gives {shapes}", where=key)
             merged = merged.reshape(-1)
-            if method.spec.space == "delta" and base is not None:
+            if node.space == "delta" and base is not None:
                 merged = base + merged
             store(merged, out[start:stop], key)
         return out
@@ -184,13 +208,15 @@ class Engine:
         merged = self._combine(node, key, shape, torch.float32)
         return _Operand(merged, "weight", self._name(node))
 
-    def _survey(self, method: Method, node: Combine, operands: _Operands, numel: int) -> Any:
+    def _survey(
+        self, method: Method, node: Combine, operands: _Operands, shape: tuple[int, ...]
+    ) -> Any:
         """What the method wants to know of the whole tensors. Its parameters are float64 there."""
         if method.stats is None:
             return None
-        for start, stop in self._slabs(numel):
+        for start, stop in self._slabs(math.prod(shape)):
             operands.check(*operands.slab(start, stop), start, stop)
-        return method.survey(operands.whole(numel), _values(node, 2, torch.float64))
+        return method.survey(operands.whole(shape), _values(node, 2, torch.float64))
 
     @staticmethod
     def _streams(node: Combine, key: str) -> list[int]:

@@ -17,7 +17,9 @@ from sdmerge.errors import MethodError, UnknownMethod, nearest
 from sdmerge.params import Param, Range
 
 Space = Literal["weight", "delta"]
-Unit = Literal["element", "tensor"]
+Seen = Literal["weight", "delta", "either"]
+"""How a method sees its inputs; `either`: as differences if the recipe has a base."""
+Unit = Literal["element", "row", "tensor"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,16 +31,22 @@ class MethodSpec:
     summary: str
     details: str
     paper: str
-    space: Space
+    space: Seen
     unit: Unit
     models: tuple[int, int | None]
-    """Fewest and most inputs, the base not counted in `delta` methods; None: any number."""
+    """Fewest and most inputs, the base of differences not counted; None: any number."""
     ordered: bool
     """True if the first input plays another part than the second, as in slerp."""
     random: bool
     """True if the recipe's seed changes the result."""
     version: int
     params: tuple[Param, ...]
+
+    def space_with(self, *, base: bool) -> Space:
+        """How it sees its inputs in a recipe with or without a base_model."""
+        if self.space == "either":
+            return "delta" if base else "weight"
+        return self.space
 
     def param(self, name: str) -> Param:
         """The parameter called `name`; a MethodError with the nearest word if there is none."""

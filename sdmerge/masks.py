@@ -50,12 +50,16 @@ class Random:
         self._shape = (stop - start,) if shape is None else shape
 
     def keep(self, probability: float | Tensor) -> Tensor:
-        """Booleans [n, *shape], each True with `probability` (a number, or one per input)."""
-        chances = torch.as_tensor(probability, dtype=torch.float64).reshape(-1)
-        streams = zip(self._streams, chances.expand(len(self._streams)), strict=True)
-        masks = np.stack([self._row(stream, float(chance)) for stream, chance in streams])
-        return torch.from_numpy(masks).reshape(len(masks), *self._shape)  # pyright: ignore[reportUnknownMemberType]
+        """Booleans [n, *shape], each True with `probability`.
 
-    def _row(self, stream: int, probability: float) -> np.ndarray:
-        threshold = np.uint64(round(probability * 2**32))
-        return uniform_bits(stream, self._start, self._stop) < threshold
+        That is a number, one per input [n, 1, …], or one per element [n, *shape].
+        """
+        chances: np.ndarray = torch.as_tensor(probability, dtype=torch.float64).numpy()
+        thresholds = np.rint(chances * 2.0**32).astype(np.uint64)
+        rows = np.broadcast_to(thresholds, (len(self._streams), *thresholds.shape[1:]))
+        masks = np.stack([self._row(*pair) for pair in zip(self._streams, rows, strict=True)])
+        return torch.from_numpy(masks)  # pyright: ignore[reportUnknownMemberType]
+
+    def _row(self, stream: int, thresholds: np.ndarray) -> np.ndarray:
+        bits = uniform_bits(stream, self._start, self._stop)
+        return bits.reshape(self._shape) < thresholds

@@ -2,12 +2,16 @@
 
 The positional arguments say what it merges: `a: Weight, b: Weight` two tensors (or three, and so
 on), `weights: Weights` any number stacked as [n, *shape]; `a: Delta, b: Delta` and `deltas: Deltas`
-likewise but as differences from the base, to which the engine adds the result. A `Stat` argument
-receives what `stats` computed of the whole tensors, a `Random` one the masks. Keyword-only
-arguments are the parameters (see params.py).
+likewise but as differences from the base, to which the engine adds the result; `Vector` and
+`Vectors` either, as the recipe has a base or not. A `Stat` argument receives what `stats` computed
+of the whole tensors, a `Here` one where the slab lies, a `Masks` one the random numbers.
+Keyword-only arguments are the parameters (see params.py).
 
 A method with `unit="element"` runs on flat slabs and must treat every element alike, with exact
-operations only (no lerp, addcmul or fused add: their rounding depends on the slab's tail).
+operations only (no lerp, addcmul or fused add: their rounding depends on the slab's tail). One with
+`unit="row"` runs on slabs of whole rows [n, rows, width] and must treat every row alike; a row is
+what makes one output, and a bias or a scalar is one row. One with `unit="tensor"` gets whole
+tensors in their own shape.
 """
 
 from __future__ import annotations
@@ -23,15 +27,19 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.manifest import MethodSpec, Unit, manifest
+from sdmerge.manifest import MethodSpec, Seen, Unit, manifest
 from sdmerge.masks import Random
 from sdmerge.params import details, read_params, summary
+from sdmerge.place import Part, Place
 
 Weight = Annotated[Tensor, "weight"]
 Weights = Annotated[Tensor, "weights"]
 Delta = Annotated[Tensor, "delta"]
 Deltas = Annotated[Tensor, "deltas"]
+Vector = Annotated[Tensor, "vector"]
+Vectors = Annotated[Tensor, "vectors"]
 Stat = Annotated[Any, "stat"]
+Here = Annotated[Place, "here"]
 Masks = Annotated[Random, "random"]
 
 LEAF = 1 << 16
@@ -46,30 +54,113 @@ def total(stack: Tensor) -> Tensor:
     return result
 
 
+Quantity = Callable[[np.ndarray], np.ndarray]
+"""What is made of a leaf [n, length]: rows of the same length, element by element."""
+
+
 class Whole:
     """The whole tensors of one merge, for what a method needs to know of them before it starts."""
 
-    def __init__(self, rows: Sequence[Callable[[int, int], Tensor]], numel: int) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Callable[[int, int], Tensor]],
+        numel: int,
+        shape: tuple[int, ...] | None = None,
+    ) -> None:
         self._rows = rows
         self.numel = numel
+        self.shape = (numel,) if shape is None else shape
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def leaves(self) -> Iterator[np.ndarray]:
         """The stacked tensors [n, up to 2**16] in float64, leaf by leaf."""
-        for start in range(0, self.numel, LEAF):
-            stop = min(start + LEAF, self.numel)
-            yield np.stack([row(start, stop).numpy().astype(np.float64) for row in self._rows])
+        for place in self.places():
+            yield self._leaf(place)
+
+    def places(self) -> Iterator[Place]:
+        """Where the leaves lie; an empty tensor is one empty leaf."""
+        for start in range(0, max(self.numel, 1), LEAF):
+            yield Place(start, min(start + LEAF, self.numel), self.shape)
+
+    def _leaf(self, place: Place) -> np.ndarray:
+        rows = [row(place.start, place.stop).numpy() for row in self._rows]
+        return np.stack([row.astype(np.float64) for row in rows])
 
     def gram(self) -> np.ndarray:
         """The inner products [n, n] of the tensors, in float64."""
-        products = np.zeros((len(self), len(self)))
+        return self._pairs(np.multiply)
+
+    def squared_distances(self) -> np.ndarray:
+        """The squared distances [n, n] between the tensors, in float64, without cancellation."""
+        return self._pairs(lambda left, right: np.square(left - right))
+
+    def _pairs(self, term: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """The sums [n, n] of a symmetric term over every pair of tensors."""
+        sums = np.zeros((len(self), len(self)))
         for leaf in self.leaves():
             for i, left in enumerate(leaf):
                 for j, right in enumerate(leaf[: i + 1]):
-                    products[i, j] += np.add.reduce(left * right)
-        return products + np.tril(products, -1).T
+                    sums[i, j] += np.add.reduce(term(left, right))
+        return sums + np.tril(sums, -1).T
+
+    def gram_by(self, part: Part) -> np.ndarray:
+        """The inner products [parts, n, n] within each row or column, in float64."""
+        places = [(i, j) for i in range(len(self)) for j in range(i + 1)]
+        sums = self.sum_by(part, lambda leaf: [leaf[i] * leaf[j] for i, j in places])
+        products = np.zeros((sums.shape[1], len(self), len(self)))
+        for (i, j), one in zip(places, sums, strict=True):
+            products[:, i, j] = products[:, j, i] = one
+        return products
+
+    def sum_by(self, part: Part, terms: Callable[[np.ndarray], Sequence[np.ndarray]]) -> np.ndarray:
+        """The sums [m, parts] within each row or column of the m `terms` of a leaf, in float64."""
+        sums: np.ndarray | float = 0.0
+        for place in self.places():
+            index, count = place.of(part).numpy(), place.count(part)
+            found = [np.bincount(index, one, count) for one in terms(self._leaf(place))]
+            sums = sums + np.stack(found)
+        return np.asarray(sums)
+
+    def ranked(
+        self, score: Callable[[np.ndarray, Place], np.ndarray], ranks: Sequence[int]
+    ) -> list[float]:
+        """The scores of these ranks, 0 the smallest; `score` gives a leaf's, in float32."""
+        scores = np.empty(self.numel, np.float32)
+        for place in self.places():
+            scores[place.start : place.stop] = score(self._leaf(place), place)
+        if self.numel == 0:
+            return [0.0 for _ in ranks]
+        scores.partition(sorted(set(ranks)))
+        return [float(scores[rank]) for rank in ranks]
+
+    def sums(self, quantity: Quantity) -> np.ndarray:
+        """The sum of each row of `quantity` over the whole tensor, in float64."""
+        return sum((np.add.reduce(quantity(leaf), axis=-1) for leaf in self.leaves()), np.zeros(1))
+
+    def extremes(self, quantity: Quantity) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest value of each row of `quantity`."""
+        lows, highs = zip(
+            *((made.min(-1), made.max(-1)) for made in map(quantity, self.leaves())), strict=True
+        )
+        return np.stack(lows).min(0), np.stack(highs).max(0)
+
+    def kth_largest(self, quantity: Quantity, counts: Sequence[int]) -> np.ndarray:
+        """For each row of `quantity` in float32 the smallest of its `count` largest values.
+
+        Infinite for none. What is compared with it has to be rounded to float32 as well.
+        """
+        values = np.empty((len(counts), self.numel), np.float32)
+        for start, leaf in zip(range(0, self.numel, LEAF), self.leaves(), strict=True):
+            values[:, start : start + LEAF] = quantity(leaf)
+        found = np.full(len(counts), np.inf, np.float32)
+        for row, count in enumerate(counts):
+            if count > 0:
+                place = max(0, self.numel - count)
+                values[row].partition(place)
+                found[row] = values[row, place]
+        return found
 
     def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
         """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""
@@ -102,6 +193,8 @@ class Method:
     spec: MethodSpec
     body: Callable[..., Tensor]
     stats: Stats | None
+    placed: bool
+    """True if the body asks where its slab lies."""
 
     @property
     def name(self) -> str:
@@ -118,12 +211,15 @@ class Method:
         )
 
     def merge(
-        self, stack: Tensor, stat: Any, random: Random | None, values: Mapping[str, Any]
-    ) -> Tensor:
+        self, stack: Tensor, stat: Any, place: Place, random: Random | None,
+        values: Mapping[str, Any],
+    ) -> Tensor:  # fmt: skip
         """The body's result for `stack` [n, *shape], float32."""
-        arguments: list[Any] = [*stack] if self.spec.ordered else [stack]
+        arguments: list[Any] = [stack] if self.spec.models[1] is None else [*stack]
         if self.stats is not None:
             arguments.append(stat)
+        if self.placed:
+            arguments.append(place)
         if self.spec.random:
             arguments.append(random)
         takes = _keywords(self.body)
@@ -181,44 +277,48 @@ def method(
     """
 
     def register(body: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        takes, random = _takes(body, stats is not None)
-        ordered = len(takes) > 1
+        takes, tail = _takes(body, stats is not None)
+        fixed = not takes[0].endswith("s")
         spec = MethodSpec(
             name=body.__name__,
             title=title,
             summary=summary(body),
             details=details(body),
             paper=paper,
-            space="delta" if takes[0].startswith("delta") else "weight",
+            space=_SEEN[takes[0].removesuffix("s")],
             unit=unit,
-            models=(len(takes), len(takes)) if ordered else (1, None),
-            ordered=ordered,
-            random=random,
+            models=(len(takes), len(takes)) if fixed else (1, None),
+            ordered=len(takes) > 1,
+            random="random" in tail,
             version=version,
             params=read_params(body),
         )
-        registry.add(Method(spec, body, stats))
+        registry.add(Method(spec, body, stats, "here" in tail))
         return body
 
     return register
 
 
-def _takes(body: Callable[..., Tensor], stat: bool) -> tuple[list[str], bool]:
-    """What the body merges, and whether it asks for masks; a TypeError if it is not a method."""
+_SEEN: Mapping[str, Seen] = {"weight": "weight", "delta": "delta", "vector": "either"}
+
+
+def _takes(body: Callable[..., Tensor], stat: bool) -> tuple[list[str], list[str]]:
+    """What the body merges, and what it asks for beside; a TypeError if it is not a method."""
     hints = inspect.get_annotations(body, eval_str=True)
     roles = [
         next(iter(getattr(hints.get(argument.name), "__metadata__", ())), "")
         for argument in inspect.signature(body).parameters.values()
         if argument.kind is not argument.KEYWORD_ONLY
     ]
-    random = roles[-1:] == ["random"]
-    tail = ["stat"] * stat + ["random"] * random
+    tail = ["stat"] * stat + [role for role in ("here", "random") if role in roles]
     merged = roles[: len(roles) - len(tail)]
-    several = len(merged) > 1 and set(merged) in ({"weight"}, {"delta"})
-    if not (several or merged in (["weights"], ["deltas"])) or roles != merged + tail:
+    fixed = len(set(merged)) == 1 and merged[0] in _SEEN
+    plural = len(merged) == 1 and merged[0].removesuffix("s") in _SEEN
+    if not (fixed or plural) or roles != merged + tail:
         raise TypeError(
             f"{body.__name__}: the positional arguments are `a: Weight, b: Weight, …`, "
-            "`a: Delta, b: Delta, …`, `weights: Weights` or `deltas: Deltas`, then a `Stat` if "
-            "(and only if) there is stats=…, then `Masks` if the method is random"
+            "`a: Delta, b: Delta, …`, `weights: Weights` or `deltas: Deltas` (or `Vector` and "
+            "`Vectors`, for either), then a `Stat` if (and only if) there is stats=…, then a "
+            "`Here` if the body looks where its slab lies, then `Masks` if the method is random"
         )
-    return merged, random
+    return merged, tail

@@ -46,6 +46,11 @@ class Mergekit:
 
 
 @dataclass(frozen=True, slots=True)
+class AToB:
+    """Says that 0 gives the first model and 1 the second, whatever the other parameters are."""
+
+
+@dataclass(frozen=True, slots=True)
 class _PerModel:
     pass
 
@@ -57,6 +62,8 @@ PerModel = Annotated[T, _PerModel()]
 """One value per model. In a method's body it broadcasts against the stacked inputs."""
 
 Fraction = Annotated[float, Range(0.0, 1.0)]
+Blend = Annotated[float, Range(0.0, 1.0), AToB()]
+Share = Annotated[float, Range(0.0, 1.5, limits=(0.0, 4.0))]
 Strength = Annotated[float, Range(0.0, 1.5, limits=(-4.0, 4.0))]
 Scale = Annotated[float, Range(0.0, 2.0, limits=(-4.0, 4.0))]
 
@@ -73,6 +80,7 @@ class Param:
     choices: tuple[str, ...] = ()
     per_model: bool = False
     mergekit: Scalar | None = None
+    a_to_b: bool = False
 
     def check(self, value: object) -> Scalar:
         """`value` as this parameter's type; a MethodError in words if it does not fit."""
@@ -164,6 +172,7 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
         choices=choices,
         per_model=any(isinstance(extra, _PerModel) for extra in extras),
         mergekit=next((extra.default for extra in extras if isinstance(extra, Mergekit)), None),
+        a_to_b=any(isinstance(extra, AToB) for extra in extras),
     )
     if param.per_model and param.kind not in ("float", "int"):
         raise TypeError(f"{owner}: parameter {name} is per model, so it must be a number")

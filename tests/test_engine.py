@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdmerge.engine import Engine
+from sdmerge.engine import Engine, slabs
 from sdmerge.errors import InputError, SdmergeError
-from sdmerge.method import Registry, Weight, Weights, method
+from sdmerge.manifest import Unit
+from sdmerge.method import Registry, Stat, Weight, Weights, Whole, method
 from sdmerge.methods import METHODS
 from sdmerge.plan.tasks import Combine, Node, Read, Task, node_key, reads, task_key
 from sdmerge.tensors.spec import TensorSpec
@@ -114,6 +115,40 @@ def test_rounding_is_to_the_nearest() -> None:
     exact = torch.linspace(-2, 2, 13, dtype=torch.float64)
     for dtype, code in ((torch.float16, "F16"), (torch.bfloat16, "BF16")):
         assert torch.equal(run(LINEAR, exact, exact, dtype=code), exact.float().to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("unit", "shape", "wanted"),
+    [
+        ("element", (3, 4), [(0, 5, (5,)), (5, 10, (5,)), (10, 12, (2,))]),
+        ("element", (), [(0, 1, (1,))]),
+        ("row", (5, 1, 2), [(0, 4, (2, 2)), (4, 8, (2, 2)), (8, 10, (1, 2))]),
+        ("row", (2, 9), [(0, 9, (1, 9)), (9, 18, (1, 9))]),  # a row is never cut
+        ("row", (7,), [(0, 7, (1, 7))]),
+        ("row", (), [(0, 1, (1, 1))]),
+        ("tensor", (2, 9), [(0, 18, (2, 9))]),
+        ("tensor", (), [(0, 1, ())]),
+    ],
+)
+def test_what_a_method_sees_of_a_tensor(
+    unit: Unit, shape: tuple[int, ...], wanted: list[object]
+) -> None:
+    assert list(slabs(unit, shape, 5)) == wanted
+
+
+@pytest.mark.parametrize("unit", ["element", "row", "tensor"])
+def test_tensors_without_entries_are_left_alone(unit: Unit) -> None:
+    def refuses(whole: Whole) -> None:
+        raise AssertionError
+
+    registry = Registry()
+
+    @method(title="None", paper="https://e.org", unit=unit, stats=refuses, registry=registry)
+    def never(weights: Weights, stat: Stat) -> Weight:
+        """Nothing to merge."""
+        raise AssertionError
+
+    assert Bench(registry["never"]).merge([torch.empty(3, 0)] * 2).shape == (3, 0)
 
 
 def test_a_missing_key_of_a_lora_is_no_change() -> None:

@@ -89,6 +89,26 @@ def test_each_input_has_a_chance_of_its_own() -> None:
     assert [bool(row.all()) for row in mask] == [False, False, True]
 
 
+@given(streams, streams, st.integers(0, 2**32), st.integers(0, 24), st.integers(0, 24))
+def test_each_element_has_a_chance_of_its_own(
+    one: int, other: int, seed: int, left: int, right: int
+) -> None:
+    start, stop = sorted((left, right))
+    chances = torch.rand(
+        2, 24, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).round(decimals=1)
+    whole = Random([one, other], 0, 24).keep(chances)
+    wanted = [
+        [bits(stream, place) < round(chance * 2**32) for place, chance in enumerate(row)]
+        for stream, row in zip((one, other), chances.tolist(), strict=True)
+    ]
+    assert whole.tolist() == wanted
+    part = Random([one, other], start, stop).keep(chances[:, start:stop])
+    assert torch.equal(part, whole[:, start:stop])
+    shaped = Random([one, other], 0, 24, (4, 6)).keep(chances.reshape(2, 4, 6))
+    assert torch.equal(shaped, whole.reshape(2, 4, 6))
+
+
 def test_a_higher_chance_keeps_what_a_lower_one_kept() -> None:
     random = Random([5], 0, 5000)
     assert not (random.keep(0.3) & ~random.keep(0.4)).any()

@@ -16,9 +16,12 @@ from sdmerge.method import (
     METHODS,
     Delta,
     Deltas,
+    Here,
     Masks,
     Registry,
     Stat,
+    Vector,
+    Vectors,
     Weight,
     Weights,
     Whole,
@@ -26,6 +29,7 @@ from sdmerge.method import (
     total,
 )
 from sdmerge.params import Fraction, PerModel, Scale, Strength
+from sdmerge.place import Place
 from sdmerge.testing.bench import Bench
 
 OWN = Registry()
@@ -117,7 +121,19 @@ def stat_unasked(weights: Weights, stat: Stat) -> Weight:
     return weights[0]
 
 
-@pytest.mark.parametrize("body", [one, two, bare, masks_first, stat_unasked])
+def masks_before_the_place(weights: Weights, random: Masks, here: Here) -> Weight:
+    """In another order."""
+    return weights[0]
+
+
+def mixed(a: Vector, b: Weight) -> Vector:
+    """One that changes with the base and one that does not."""
+    return a
+
+
+@pytest.mark.parametrize(
+    "body", [one, two, bare, masks_first, stat_unasked, masks_before_the_place, mixed]
+)
 def test_authors_are_told_what_a_method_takes(body: Any) -> None:
     registry = Registry()
     with pytest.raises(
@@ -139,6 +155,48 @@ def test_models_in_order_of_any_number() -> None:
     assert (spec.space, spec.models, spec.ordered) == ("delta", (3, 3), True)
     base, models = torch.ones(2), [torch.full((2,), float(count)) for count in (2, 3, 4)]
     assert Bench(registry["third"]).merge(models, base).tolist() == [4.0, 4.0]
+
+
+def test_one_model_is_not_stacked() -> None:
+    registry = Registry()
+
+    @method(title="Only", paper="https://example.org", registry=registry)
+    def only(a: Weight) -> Weight:
+        """What it is given."""
+        assert a.shape == (2,)
+        return a
+
+    spec = registry["only"].spec
+    assert (spec.space, spec.models, spec.ordered) == ("weight", (1, 1), False)
+    assert Bench(registry["only"]).merge([torch.ones(2)]).tolist() == [1.0, 1.0]
+
+
+def test_vectors_are_differences_where_there_is_a_base() -> None:
+    registry = Registry()
+
+    @method(title="Twice", paper="https://example.org", registry=registry)
+    def twice(vectors: Vectors) -> Vector:
+        """Double the first."""
+        return 2 * vectors[0]
+
+    method_ = registry["twice"]
+    assert (method_.spec.space, method_.spec.models) == ("either", (1, None))
+    models, base = [torch.full((2,), 5.0)], torch.full((2,), 3.0)
+    assert Bench(method_).merge(models, base).tolist() == [10.0, 10.0]
+    assert Bench(method_, based=True).merge(models, base).tolist() == [7.0, 7.0]
+
+
+def test_a_body_may_ask_where_its_slab_lies() -> None:
+    registry = Registry()
+
+    @method(title="Rows", paper="https://example.org", registry=registry)
+    def row_numbers(a: Weight, b: Weight, here: Here) -> Weight:
+        """The number of the row."""
+        return here.of("row").to(a.dtype)
+
+    pair = [torch.zeros(3, 4), torch.zeros(3, 4)]
+    merged = Bench(registry["row_numbers"]).merge(pair, slab=5)
+    assert merged.tolist() == [[0.0] * 4, [1.0] * 4, [2.0] * 4]
 
 
 def test_statistics_that_nobody_receives() -> None:
@@ -184,6 +242,65 @@ def test_inner_products_are_exact_and_run_over_fixed_leaves() -> None:
     assert [leaf.shape for leaf in whole(a, b).leaves()] == [(2, LEAF), (2, 77)]
 
 
+def test_distances_do_not_cancel() -> None:
+    a = torch.full((LEAF + 5,), 1000.0)
+    b = a.clone()
+    b[7], b[-1] = 1000.0 + 2**-13, 1000.0 - 2**-13
+    squares = whole(a, b).squared_distances()
+    assert squares.tolist() == [[0.0, 2**-25], [2**-25, 0.0]]
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, LEAF // 2 + 9), (LEAF // 2 + 9, 3), (4, 3, 5, 2)])
+def test_inner_products_by_row_and_by_column(shape: tuple[int, ...]) -> None:
+    wide = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+    rows = [tensor.reshape(shape[0], -1).double().numpy() for tensor in wide]
+    seen = whole(*wide)
+    stacked = np.stack(rows)
+    by_row, by_column = seen.gram_by("row"), seen.gram_by("column")
+    np.testing.assert_allclose(by_row, np.einsum("irc,jrc->rij", stacked, stacked), rtol=1e-9)
+    np.testing.assert_allclose(by_column, np.einsum("irc,jrc->cij", stacked, stacked), rtol=1e-9)
+    np.testing.assert_allclose(by_row.sum(0), seen.gram(), rtol=1e-9)
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 99), min_size=1, max_size=4))
+def test_ranked_scores_are_those_of_a_sort(seed: int, ranks: list[int]) -> None:
+    row = torch.randn(100, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+
+    def score(leaf: np.ndarray, place: Place) -> np.ndarray:
+        assert leaf.shape == (1, place.stop - place.start)
+        return -2 * leaf[0]
+
+    found = whole(row).ranked(score, ranks)
+    np.testing.assert_allclose(found, np.sort(-2 * row.numpy())[ranks], rtol=1e-6)
+
+
+def test_an_empty_tensor_has_statistics() -> None:
+    nothing = whole(torch.zeros(0, 3), torch.zeros(0, 3))
+    assert not nothing.gram().any()
+    assert nothing.gram_by("row").shape == (0, 2, 2)
+    assert nothing.gram_by("column").shape == (3, 2, 2)
+    assert nothing.ranked(lambda leaf, place: leaf[0], [0, 0]) == [0.0, 0.0]
+
+
+def products(leaf: np.ndarray) -> np.ndarray:
+    return np.stack([leaf[0] * leaf[1], np.abs(leaf[0])])
+
+
+def test_statistics_of_what_is_made_of_the_entries() -> None:
+    a = torch.randn(LEAF + 77, generator=torch.Generator().manual_seed(1))
+    b = torch.randn(LEAF + 77, generator=torch.Generator().manual_seed(2))
+    both = whole(a, b)
+    made = np.stack([a.double() * b.double(), a.double().abs()])
+    np.testing.assert_allclose(both.sums(products), made.sum(1), rtol=1e-12)
+    lows, highs = both.extremes(products)
+    np.testing.assert_array_equal([lows, highs], [made.min(1), made.max(1)])
+    ordered = np.sort(made.astype(np.float32))[:, ::-1]
+    for count in (1, 100, LEAF + 77):
+        found = both.kth_largest(products, [count, 5])
+        assert found.tolist() == [ordered[0, count - 1], ordered[1, 4]]
+    assert both.kth_largest(products, [0, 0]).tolist() == [np.inf, np.inf]
+
+
 def test_sums_run_in_order() -> None:
     rows = torch.tensor([[1e8], [1.0], [-1e8], [1.0]])
     assert total(rows).item() == 1.0  # 1e8 swallows the first 1
@@ -191,4 +308,9 @@ def test_sums_run_in_order() -> None:
 
 
 def whole(*rows: torch.Tensor) -> Whole:
-    return Whole([lambda start, stop, row=row: row[start:stop] for row in rows], rows[0].numel())
+    flat = [row.reshape(-1) for row in rows]
+    return Whole(
+        [lambda start, stop, row=row: row[start:stop] for row in flat],
+        rows[0].numel(),
+        tuple(rows[0].shape),
+    )

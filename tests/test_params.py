@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sdmerge.errors import MethodError
 from sdmerge.params import (
+    Blend,
     Fraction,
     Mergekit,
     Param,
@@ -49,6 +50,20 @@ def example(
 
 
 PARAMS = {param.name: param for param in read_params(example)}
+
+
+def test_what_leads_from_a_to_b_is_declared() -> None:
+    def blend(*, t: Blend = 0.5, u: Fraction = 0.5) -> None:
+        """Mix.
+
+        t: From one to the other.
+        u: Something else.
+        """
+
+    assert [(param.name, param.a_to_b) for param in read_params(blend)] == [
+        ("t", True),
+        ("u", False),
+    ]
 
 
 def test_a_signature_declares_everything() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from sdmerge.cli.main import Session, output_options
-from sdmerge.manifest import MethodSpec, manifest
+from sdmerge.manifest import MethodSpec, Seen, manifest
 from sdmerge.params import Param
 
 
@@ -29,14 +30,22 @@ def methods_command(session: Session, name: str | None) -> None:
     session.output.result(dataclasses.asdict(spec), explain_method(spec), quiet=spec.summary)
 
 
+_KINDS: Mapping[Seen, str] = {
+    "weight": "weights",
+    "delta": "differences from base_model",
+    "either": "weights (or differences from base_model, if the recipe has one)",
+}
+
+
 def explain_method(spec: MethodSpec) -> str:
     """A method for people."""
-    kind = "weights" if spec.space == "weight" else "differences from base_model"
+    kind = _KINDS[spec.space]
     fewest, most = spec.models
     count = f"{fewest}" if most == fewest else f"{fewest} or more"
+    models = "model" if most == 1 else "models"
     lines = [f"{spec.title} ({spec.name})", spec.summary, ""]
     lines += [spec.details, ""] if spec.details else []
-    lines += [f"Merges {kind} of {count} models. {spec.paper}", "", "Parameters"]
+    lines += [f"Merges {kind} of {count} {models}. {spec.paper}", "", "Parameters"]
     return "\n".join([*lines, *(_explain(param) for param in spec.params)])
 
 

@@ -6,9 +6,33 @@ import math
 from typing import Annotated, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from sdmerge.method import Stat, Weight, Whole, method
-from sdmerge.params import Fraction, Mergekit
+from sdmerge.method import Here, Stat, Vector, Weight, Whole, method
+from sdmerge.params import Blend, Mergekit, PerModel, Strength
+from sdmerge.place import Part
+
+
+def angles(products: np.ndarray) -> np.ndarray:
+    """The angle between A and B from their inner products [..., 2, 2]; 0 where no one arc exists.
+
+    That is where they are parallel, opposite or zero.
+    """
+    lengths = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1)).prod(-1)
+    cosines = np.divide(products[..., 0, 1], lengths, np.ones_like(lengths), where=lengths > 0)
+    found = np.arccos(cosines.clip(-1.0, 1.0))
+    return np.where(np.sin(found) < 1e-4, 0.0, found)
+
+
+def shares(angle: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """How much of A and of B makes the point at t of the arc; a straight line at angle 0."""
+    straight = angle == 0.0
+    sine = np.where(straight, 1.0, np.sin(angle))
+    return (
+        np.where(straight, 1 - t, np.sin((1 - t) * angle) / sine),
+        np.where(straight, t, np.sin(t * angle) / sine),
+    )
 
 
 def arc(whole: Whole) -> np.ndarray:
@@ -18,7 +42,7 @@ def arc(whole: Whole) -> np.ndarray:
 
 @method(title="SLERP", paper="https://doi.org/10.1145/325165.325242", stats=arc)
 def slerp(
-    a: Weight, b: Weight, products: Stat, *, t: Fraction = 0.5,
+    a: Weight, b: Weight, products: Stat, *, t: Blend = 0.5,
     norm: Annotated[Literal["lerp", "raw"], Mergekit("raw")] = "lerp",
 ) -> Weight:  # fmt: skip
     """Walk from A to B along the arc between them: sin((1-t)Ω)/sin Ω · â + sin(tΩ)/sin Ω · b̂.
@@ -31,17 +55,53 @@ def slerp(
     norm: `lerp` lets the length go straight from A's to B's; `raw` mixes the tensors as they are,
         as mergekit does, so the result is shorter where the lengths differ.
     """
-    length_a, length_b = math.sqrt(products[0, 0]), math.sqrt(products[1, 1])
-    if length_a * length_b == 0.0:
-        return (1 - t) * a + t * b
-    angle = math.acos(min(1.0, max(-1.0, products[0, 1] / (length_a * length_b))))
-    if math.sin(angle) < 1e-4:
-        return (1 - t) * a + t * b
-    share_a, share_b = (
-        math.sin((1 - t) * angle) / math.sin(angle),
-        math.sin(t * angle) / math.sin(angle),
-    )
-    if norm == "lerp":
+    angle = angles(products)
+    share_a, share_b = map(float, shares(angle, t))
+    if norm == "lerp" and angle > 0:
+        length_a, length_b = math.sqrt(products[0, 0]), math.sqrt(products[1, 1])
         length = (1 - t) * length_a + t * length_b
         share_a, share_b = share_a * length / length_a, share_b * length / length_b
+    return share_a * a + share_b * b
+
+
+def arcs(
+    whole: Whole, weight: Tensor, nuslerp_flatten: bool, nuslerp_row_wise: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The shares of A and of B: one pair, or one per row or column."""
+    weight_a, weight_b = weight.reshape(-1).tolist()
+    both = weight_a + weight_b
+    t = weight_b / both if abs(both) >= 1e-6 else 0.5
+    one = nuslerp_flatten or len(whole.shape) < 2
+    return shares(angles(whole.gram() if one else whole.gram_by(_part(nuslerp_row_wise))), t)
+
+
+def _part(nuslerp_row_wise: bool) -> Part:
+    return "column" if nuslerp_row_wise else "row"
+
+
+_NUSLERP = "https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#nuslerp-nuslerp"
+
+
+@method(title="NuSLERP", paper=_NUSLERP, stats=arcs)
+def nuslerp(
+    a: Vector, b: Vector, pair: Stat, here: Here, *,
+    weight: PerModel[Strength] = 1.0,  # noqa: ARG001  `pair` is made of it
+    nuslerp_flatten: bool = True, nuslerp_row_wise: bool = False,  # noqa: ARG001  likewise
+) -> Vector:  # fmt: skip
+    """Walk from A to B along the arc between them, as far as B's share of the weights.
+
+    (sin((1-t)Ω)·A + sin(tΩ)·B) / sin Ω with t = w_b/(w_a + w_b). With a base_model A and B are the
+    differences from it, as in WARP (Ramé et al., 2024, arXiv:2406.16768, stage 2). Parallel,
+    opposite or zero vectors are interpolated in a straight line; weights that sum to zero count as
+    equal. A convolution's kernels belong to their row; mergekit's rows of one are 3 numbers long.
+
+    weight: How much each model counts; the second's share is t.
+    nuslerp_flatten: Turn the whole tensor by one angle; otherwise each of its rows by its own.
+    nuslerp_row_wise: Without flatten, turn each column (an input's weights) by its own angle, as
+        mergekit does under this name, and not each row (an output's weights).
+    """
+    share_a, share_b = (torch.from_numpy(one).to(a.dtype) for one in pair)
+    if share_a.ndim:
+        index = here.of(_part(nuslerp_row_wise))
+        share_a, share_b = share_a[index], share_b[index]
     return share_a * a + share_b * b

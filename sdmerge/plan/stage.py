@@ -116,13 +116,14 @@ class StagePlanner:
     def _open_parts(self) -> list[_Part]:
         """The inputs of the method. The base among the models is the base, not an input."""
         parts: list[_Part] = []
-        from_base = self._spec.ordered or self._spec.space == "delta"
+        space = self._spec.space_with(base=self._base is not None)
+        from_base = self._spec.ordered or space == "delta"
         for ref in self._stage.models:
             member = self._open(ref.name, ref.path, self._base, ref.where)
             if not (from_base and self._base is not None and member.nodes == self._base.nodes):
                 parts.append(_Part(member, ref.parameters))
         # of weights in order the base is the first: the A of a slerp
-        if self._spec.ordered and self._spec.space == "weight" and self._base is not None:
+        if self._spec.ordered and space == "weight" and self._base is not None:
             parts.insert(0, _Part(self._base, _NO_SETTINGS))
         self._check_count(self._spec, parts, self._stage.where)
         return parts
@@ -132,7 +133,8 @@ class StagePlanner:
         fewest, most = spec.models
         if fewest <= len(parts) <= (most or len(parts)):
             return
-        wanted = f"{fewest} models" if most == fewest else f"{fewest} model or more beside the base"
+        exactly = "1 model" if fewest == 1 else f"{fewest} models"
+        wanted = exactly if most == fewest else f"{fewest} model or more beside the base"
         names = ", ".join(part.member.name for part in parts) or "none"
         what = f"{spec.name} takes {wanted}; the recipe has {len(parts)} ({names})"
         raise PlanError(what, where=where)
@@ -253,8 +255,9 @@ class StagePlanner:
         incomplete = any(
             part.member.space == "weight" and key not in part.member.specs for part in parts
         )
+        space = spec.space_with(base=self._base is not None)
         # a difference of nothing is nothing, whatever the delta method does with it
-        unchanged = spec.space == "delta" and all(
+        unchanged = space == "delta" and all(
             part.member.nodes.get(key, own) == own for part in parts
         )
         if (
@@ -267,15 +270,15 @@ class StagePlanner:
         if not spec.ordered:
             # by alias, so that the order in the recipe does not change the bytes
             parts = sorted(parts, key=lambda part: part.member.name)
-        if spec.space == "delta" and self._base is None:
+        if space == "delta" and self._base is None:
             raise PlanError(
                 f"{spec.name} needs a base_model", where=rule.where if rule else self._stage.where
             )
-        needs_base = spec.space == "delta" or any(part.member.space == "delta" for part in parts)
+        needs_base = space == "delta" or any(part.member.space == "delta" for part in parts)
         return Combine(
             method=spec.name,
             version=spec.version,
-            space=spec.space,
+            space=space,
             inputs=tuple(part.member.nodes.get(key) for part in parts),
             names=tuple(part.member.name for part in parts),
             base=own if needs_base else None,

@@ -50,9 +50,18 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Merges with `method`; every argument but the inputs has a plain default."""
+    """Merges with `method`; every argument but the inputs has a plain default.
+
+    `based` tells a method that sees its inputs either way that the recipe has a base.
+    """
 
     method: Method
+    based: bool = False
+
+    @property
+    def space(self) -> Space:
+        """How the method sees its inputs."""
+        return self.method.spec.space_with(base=self.based)
 
     def merge(
         self,
@@ -74,10 +83,10 @@ class Bench:
         node = Combine(
             method=spec.name,
             version=spec.version,
-            space=spec.space,
+            space=self.space,
             inputs=tuple(Read(place, space) for place, space in enumerate(given)),
             names=tuple(names[:count]),
-            base=Read(count) if spec.space == "delta" or "delta" in given else None,
+            base=Read(count) if self.space == "delta" or "delta" in given else None,
             values=self.values(values, count),
             seed=seed if spec.random else None,
         )

@@ -10,19 +10,21 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
-from sdmerge.engine import SLAB
+from sdmerge.engine import SLAB, slabs
 from sdmerge.manifest import Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
 from sdmerge.method import LEAF, Method, Whole
 from sdmerge.methods import METHODS
+from sdmerge.place import Place
 from sdmerge.testing.bench import DEFAULTS, Bench, Values, alternatives, ends, grid, noise
 
-SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3))
-"""A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution."""
+SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3), (0, 5))
+"""A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution, and nothing at all."""
 
 SLABS = (1000, LEAF + 1)
 _LARGE = (LEAF + 4321,)
+_ROWS = (83, 911)
 
 
 def check_method(method: Method | str) -> None:
@@ -30,15 +32,16 @@ def check_method(method: Method | str) -> None:
 
     A method of any registry will do; a name is looked up among those that `merge_method` knows.
     """
-    bench = Bench(METHODS[method] if isinstance(method, str) else method)
-    for law in LAWS:
-        try:
-            law(bench)
-        except AssertionError as error:
-            raise AssertionError(f"{bench.method.name} breaks {law.__name__}: {error}") from None
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise AssertionError(f"{bench.method.name} breaks {law.__name__}: {what}") from error
+    held = METHODS[method] if isinstance(method, str) else method
+    for based in (False, True) if held.spec.space == "either" else (False,):
+        for law in LAWS:
+            try:
+                law(Bench(held, based))
+            except AssertionError as error:
+                raise AssertionError(f"{held.name} breaks {law.__name__}: {error}") from None
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"
+                raise AssertionError(f"{held.name} breaks {law.__name__}: {what}") from error
 
 
 def it_says_what_it_is(bench: Bench) -> None:
@@ -70,7 +73,7 @@ def equal_models_stay(bench: Bench) -> None:
     """Of n × A comes A for weight methods, of n × base exactly the base for delta methods."""
     for count in bench.counts():
         model = noise((40, 30), 1)
-        if bench.method.spec.space == "delta":
+        if bench.space == "delta":
             for values in bench.corners():
                 _check_equal(bench.merge([model] * count, model, values), model, values)
             continue
@@ -81,15 +84,15 @@ def equal_models_stay(bench: Bench) -> None:
             _check_equal(bench.merge([half] * count, half, values, dtype="F16"), half, values)
 
 
-def t_runs_from_one_parent_to_the_other(bench: Bench) -> None:
-    """Where there is a parameter t: t=0 is the first model, t=1 the second."""
-    params = {param.name: param for param in bench.method.spec.params}
-    if not bench.method.spec.ordered or "t" not in params:
-        return
-    a, b = noise((40, 30), 1), 3 * noise((40, 30), 2)
-    for values in ({**values, "t": t} for values in bench.corners() for t in (0.0, 1.0)):
-        merged, parent = bench.merge([a, b], values=values), b if values["t"] else a
-        assert _distance(merged, parent) < 1e-6, f"{dict(values)} does not give the parent"
+def it_runs_from_one_parent_to_the_other(bench: Bench) -> None:
+    """Where a parameter leads from A to B: 0 is the first model, 1 the second."""
+    a, b, base = noise((40, 30), 1), 3 * noise((40, 30), 2), noise((40, 30), 0)
+    for param, end in itertools.product(bench.method.spec.params, (0.0, 1.0)):
+        if not param.a_to_b:
+            continue
+        for values in ({**values, param.name: end} for values in bench.corners()):
+            merged, parent = bench.merge([a, b], base, values), b if end else a
+            assert _distance(merged, parent) < 1e-6, f"{dict(values)} does not give the parent"
 
 
 def a_lora_is_what_it_bakes_to(bench: Bench) -> None:
@@ -110,7 +113,7 @@ def a_lora_is_what_it_bakes_to(bench: Bench) -> None:
 
 def order_is_free_unless_it_has_a_meaning(bench: Bench) -> None:
     """Models given in another order, with their names and values, merge to the same numbers."""
-    if bench.method.spec.ordered:
+    if bench.method.spec.ordered or max(bench.counts()) < 3:
         return
     models, base = _models((40, 30), 3)
     names, spread = "abc", bench.spread()
@@ -169,14 +172,15 @@ def no_parameter_is_dead(bench: Bench) -> None:
                 bench.merge(models, base, {**context, param.name: param.default}),
             )
             for context in contexts
-            for value in alternatives(param)
+            for value in (*alternatives(param), spread.get(param.name, param.default))
         ), f"{param.name} changes nothing"
 
 
 def slabs_leave_no_trace(bench: Bench) -> None:
     """The same bytes in slabs of any size."""
     count = min(3, max(bench.counts()))
-    models, base = [noise(_LARGE, seed) for seed in range(1, count + 1)], noise(_LARGE, 0)
+    shape = _ROWS if bench.method.spec.unit == "row" else _LARGE
+    models, base = [noise(shape, seed) for seed in range(1, count + 1)], noise(shape, 0)
     for values in (DEFAULTS, bench.spread(), *_choices(bench)):
         wanted = bench.merge(models, base, values, slab=SLAB)
         for slab in SLABS if values is DEFAULTS else SLABS[:1]:
@@ -208,7 +212,7 @@ LAWS: Sequence[Callable[[Bench], None]] = (
     chance_comes_from_the_seed,
     it_is_finite_everywhere,
     equal_models_stay,
-    t_runs_from_one_parent_to_the_other,
+    it_runs_from_one_parent_to_the_other,
     a_lora_is_what_it_bakes_to,
     order_is_free_unless_it_has_a_meaning,
     half_precision_costs_little,
@@ -251,9 +255,9 @@ def _distance(merged: Tensor, wanted: Tensor) -> float:
 def _in_float64(bench: Bench, models: list[Tensor], base: Tensor, values: Values) -> Tensor:
     """The method's own formula in float64: what the engine's float32 is compared with."""
     method, names = bench.method, "abcd"[: len(models)]
-    from_base = base.double() if method.spec.space == "delta" else torch.zeros_like(base).double()
+    from_base = base.double() if bench.space == "delta" else torch.zeros_like(base).double()
     rows = [(model.double() - from_base).reshape(-1) for model in models]
-    shape = (base.numel(),) if method.spec.unit == "element" else tuple(base.shape)
+    ((_, _, shape),) = slabs(method.spec.unit, tuple(base.shape), base.numel())
     wide = {
         name: torch.tensor(value, dtype=torch.float64).reshape(-1, *[1] * len(shape))
         if isinstance(value, tuple)
@@ -261,10 +265,12 @@ def _in_float64(bench: Bench, models: list[Tensor], base: Tensor, values: Values
         for name, value in bench.values(values, len(models))
     }
     flat = {name: v.reshape(-1, 1) if isinstance(v, Tensor) else v for name, v in wide.items()}
-    stat = method.survey(Whole([_slicer(row) for row in rows], base.numel()), flat)
+    whole = Whole([_slicer(row) for row in rows], base.numel(), tuple(base.shape))
+    stat = method.survey(whole, flat)
     streams = [stream_key(0, "unet.conv_in.weight", name) for name in names]
     random = Random(streams, 0, base.numel(), shape)
-    merged = method.merge(torch.stack(rows).reshape(-1, *shape), stat, random, wide)
+    place = Place(0, base.numel(), tuple(base.shape))
+    merged = method.merge(torch.stack(rows).reshape(-1, *shape), stat, place, random, wide)
     return from_base + merged.reshape(base.shape)
 
 

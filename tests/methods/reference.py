@@ -39,7 +39,8 @@ def merge(name: str, inputs: Sequence[Row], base: Row | None = None, **values: V
     """The method's result for rows given as tensors of SHAPE; `lambda_` is `lambda`."""
     tensors = [tensor(row) for row in inputs]
     given = {key.rstrip("_"): value for key, value in values.items()}
-    merged = Bench(METHODS[name]).merge(tensors, None if base is None else tensor(base), given)
+    bench = Bench(METHODS[name], based=base is not None)
+    merged = bench.merge(tensors, None if base is None else tensor(base), given)
     assert merged.dtype == torch.float32
     return merged.reshape(-1).double().numpy()
 

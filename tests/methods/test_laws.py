@@ -22,7 +22,7 @@ from sdmerge.method import (
     method,
     total,
 )
-from sdmerge.params import Fraction, PerModel, Range, Strength
+from sdmerge.params import Blend, Fraction, PerModel, Range, Strength
 from sdmerge.testing import check_method
 
 
@@ -90,8 +90,8 @@ def moves_what_nobody_moved(deltas: Deltas) -> Delta:
     return total(deltas) + 0.001
 
 
-@broken("t_runs_from_one_parent_to_the_other")
-def overshoots(a: Weight, b: Weight, *, t: Fraction = 0.5) -> Weight:
+@broken("it_runs_from_one_parent_to_the_other")
+def overshoots(a: Weight, b: Weight, *, t: Blend = 0.5) -> Weight:
     """Beyond B.
 
     t: How far.
@@ -140,6 +140,13 @@ def looks_at_its_slab(deltas: Deltas) -> Delta:
     """A sum that depends on the largest entry it happens to see."""
     summed = total(deltas)
     return torch.where(summed.abs() >= summed.abs().max(), 1.5 * summed, summed)
+
+
+@broken("slabs_leave_no_trace", unit="row")
+def looks_at_other_rows(deltas: Deltas) -> Delta:
+    """A sum less the mean over whatever rows it happens to see."""
+    summed = total(deltas)
+    return summed - summed.mean(dim=0)
 
 
 @broken("threads_leave_no_trace")

@@ -61,9 +61,26 @@ def test_slerp_starts_from_the_base(listed: list[int]) -> None:
     ]
 
 
+@pytest.mark.parametrize("listed", [[1, 2], [0, 1, 2], [1, 2, 0]], ids=str)
+def test_nuslerp_sees_differences_where_there_is_a_base(listed: list[int]) -> None:
+    node = combine(planned(recipe("nuslerp", *map(words, listed), base=words(0))))
+    assert (node.space, node.base, len(node.inputs)) == ("delta", Read(0), 2)
+    plain = combine(planned(recipe("nuslerp", words(1), words(2))))
+    assert (plain.space, plain.base, len(plain.inputs)) == ("weight", None, 2)
+
+
+def test_the_base_is_no_input_of_a_barycentre_of_differences() -> None:
+    node = combine(planned(recipe("multislerp", words(0), words(1), words(2), base=words(0))))
+    assert (node.names, node.space) == (("m2", "m3"), "delta")
+    plain = combine(planned(recipe("multislerp", words(0), words(1), words(2))))
+    assert (plain.names, plain.space) == (("m1", "m2", "m3"), "weight")
+
+
 @pytest.mark.parametrize(
     ("data", "phrases"),
     [
+        (recipe("passthrough", Path("1"), Path("2")), ["passthrough takes 1 model; the recipe"]),
+        (recipe("nuslerp", Path("0"), Path("1"), base=Path("0")), ["takes 2 models", "has 1 (m2)"]),
         (recipe("slerp", Path("1")), ["slerp takes 2 models; the recipe has 1 (m1)"]),
         (recipe("slerp", *map(Path, "123")), ["the recipe has 3 (m1, m2, m3)"]),
         (recipe("ties", Path("0"), base=Path("0")), ["1 model or more beside the base"]),

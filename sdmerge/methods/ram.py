@@ -1,0 +1,65 @@
+"""Reinforced agent merging: what one model alone learned is not averaged away."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdmerge.method import Delta, Deltas, Stat, Whole, method, total
+from sdmerge.params import Fraction, Range
+
+Threshold = Annotated[float, Range(0.0, 1e-3, limits=(0.0, 1.0))]
+
+
+def touched(deltas: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The entries that each model changed, else zero, and the number of models that did."""
+    changed = deltas.abs() > epsilon
+    return torch.where(changed, deltas, 0.0), total(changed.to(deltas.dtype))
+
+
+@method(title="RAM", paper="https://arxiv.org/abs/2601.13572")
+def ram(deltas: Deltas, *, epsilon: Threshold = 1e-5) -> Delta:
+    """Average each entry over the models that changed it; what one alone changed stays whole.
+
+    Yuan et al., "Behavior knowledge merge in reinforced agentic models", 2026: made for sparse
+    differences, such as those of reinforcement learning.
+
+    epsilon: An entry that differs by no more than this from the base counts as unchanged.
+    """
+    changed, count = touched(deltas, epsilon)
+    return total(changed) / count.clamp(min=1.0)
+
+
+def gains(whole: Whole, epsilon: float, r: float, alpha: float) -> np.ndarray:
+    """Per model the factor of what it alone changed: 1 + r·clip(shared / unique, 0, α)."""
+
+    def counts(leaf: np.ndarray) -> np.ndarray:
+        changed = np.abs(leaf) > epsilon
+        unique = changed.sum(axis=0) == 1
+        return np.concatenate([changed & unique, changed & ~unique])
+
+    unique, shared = whole.sums(counts).reshape(2, -1)
+    return 1.0 + r * np.minimum(shared / np.maximum(unique, 1.0), alpha)
+
+
+@method(title="RAM+ (per tensor)", paper="https://arxiv.org/abs/2601.13572", stats=gains)
+def ramplus_tl(
+    deltas: Deltas, gain: Stat, *, epsilon: Threshold = 1e-5,
+    r: Fraction = 0.1, alpha: Fraction = 0.2,  # noqa: ARG001  `gain` is made of them
+) -> Delta:  # fmt: skip
+    """RAM, and what one model alone changed is amplified where it shares much with the others.
+
+    Yuan et al., 2026: unique entries times 1 + r·clip(ρ, 0, α), ρ the model's number of shared
+    entries by that of its unique ones. Here and in mergekit ρ is counted per tensor; in the paper
+    over the whole model.
+
+    epsilon: An entry that differs by no more than this from the base counts as unchanged.
+    r: How much unique entries are amplified.
+    alpha: Bound of ρ, so the largest factor is 1 + r·α.
+    """
+    changed, count = touched(deltas, epsilon)
+    factor = torch.as_tensor(gain, dtype=deltas.dtype).reshape(-1, 1)
+    return torch.where(count > 1, total(changed) / count.clamp(min=1.0), total(factor * changed))

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from samples.train.measure import generate
+from samples.train.measure import FEW, generate
 from samples.train.paths import LORAS, MODELS
 from sdmerge.cli.main import run
 
@@ -24,7 +24,7 @@ def _drawn(name: str | None) -> Tensor:
     )
     if name:
         pipeline.load_lora_weights(LORAS, weight_name=f"{name}.safetensors")
-    return generate(pipeline, PROMPTS)
+    return generate(pipeline, PROMPTS, FEW)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def test_few_step_is_the_difference_of_distilled(tmp_path: Path) -> None:
     moved = 0
     for key, tensor in shipped.items():
         wanted = tensor.float()
-        # the shipped one was rounded once, from a base in single precision; this one twice
-        step = 2**-10 * wanted.abs().clamp(min=2**-14)
-        assert ((merged[key].float() - wanted).abs() <= 1.5 * step).all(), key
+        # both are rounded to half, and the shipped base was before the LoRA was added to it
+        slack = 2**-11 * (base[key].float().abs() + 2 * wanted.abs()) + 2**-23
+        assert ((merged[key].float() - wanted).abs() <= slack).all(), key
         moved += bool((base[key].float() - wanted).abs().max() > 0.01)
     assert moved > 100

@@ -14,10 +14,24 @@ from importlib import resources
 from typing import Any, Literal
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.params import Param, Range
+from sdmerge.params import Param, Range, Scalar
 
 Space = Literal["weight", "delta"]
 Unit = Literal["element", "tensor"]
+
+
+ProbeKind = Literal["activations", "gradients", "modules", "score"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FitSpec:
+    """What a method's second half needs, which looks at more than one tensor."""
+
+    params: tuple[str, ...]
+    """The parameters it takes: others may change without fitting again."""
+    probe: ProbeKind | None
+    unless: tuple[str, Scalar] | None
+    """A parameter and the value at which nothing has to be fitted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +53,7 @@ class MethodSpec:
     """True if the recipe's seed changes the result."""
     version: int
     params: tuple[Param, ...]
+    fit: FitSpec | None = None
 
     def param(self, name: str) -> Param:
         """The parameter called `name`; a MethodError with the nearest word if there is none."""
@@ -96,7 +111,15 @@ def _spec(entry: dict[str, Any]) -> MethodSpec:
     fields = dict(entry)
     fewest, most = fields.pop("models")
     params = tuple(_param(param) for param in fields.pop("params"))
-    return MethodSpec(**fields, models=(fewest, most), params=params)
+    fit = fields.pop("fit")
+    return MethodSpec(
+        **fields, models=(fewest, most), params=params, fit=_fit(fit) if fit else None
+    )
+
+
+def _fit(entry: dict[str, Any]) -> FitSpec:
+    unless = tuple(entry["unless"]) if entry["unless"] else None
+    return FitSpec(tuple(entry["params"]), entry["probe"], unless)
 
 
 def _param(entry: dict[str, Any]) -> Param:

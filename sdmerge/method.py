@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.manifest import MethodSpec, Unit, manifest
+from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Unit, manifest
 from sdmerge.masks import Random
-from sdmerge.params import details, read_params, summary
+from sdmerge.params import Scalar, details, read_params, summary
 
 Weight = Annotated[Tensor, "weight"]
 Weights = Annotated[Tensor, "weights"]
@@ -62,6 +62,10 @@ class Whole:
             stop = min(start + LEAF, self.numel)
             yield np.stack([row(start, stop).numpy().astype(np.float64) for row in self._rows])
 
+    def row(self, place: int, start: int, stop: int) -> Tensor:
+        """The elements [start, stop) of one of the tensors, float32."""
+        return self._rows[place](start, stop)
+
     def gram(self) -> np.ndarray:
         """The inner products [n, n] of the tensors, in float64."""
         products = np.zeros((len(self), len(self)))
@@ -96,12 +100,37 @@ Stats = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Fitting:
+    """The second half of a method that looks at more than one tensor (see fit.py).
+
+    `find(models, **parameters)` yields, key by key, what the body then gets as its `Stat`. `unless`
+    is a parameter and the value at which `stats` does instead.
+    """
+
+    find: Callable[..., Iterator[tuple[str, Any]]]
+    probe: ProbeKind | None = None
+    unless: tuple[str, Scalar] | None = None
+
+    @property
+    def spec(self) -> FitSpec:
+        """It as data."""
+        _models, *taken = _keywords(self.find)
+        return FitSpec(tuple(taken), self.probe, self.unless)
+
+    def run(self, models: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """What it finds in `models`, given the values of its own parameters."""
+        takes = _keywords(self.find)
+        return self.find(models, **{takes[name]: value for name, value in values.items()})
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A method with its body. `stats(whole, **parameters)` runs first where it is given."""
 
     spec: MethodSpec
     body: Callable[..., Tensor]
     stats: Stats | None
+    fit: Fitting | None = None
 
     @property
     def name(self) -> str:
@@ -122,7 +151,7 @@ class Method:
     ) -> Tensor:
         """The body's result for `stack` [n, *shape], float32."""
         arguments: list[Any] = [*stack] if self.spec.ordered else [stack]
-        if self.stats is not None:
+        if self.stats is not None or self.fit is not None:
             arguments.append(stat)
         if self.spec.random:
             arguments.append(random)
@@ -172,8 +201,8 @@ METHODS = Registry()
 
 
 def method(
-    *, title: str, paper: str, unit: Unit = "element", stats: Stats | None = None, version: int = 1,
-    registry: Registry = METHODS,
+    *, title: str, paper: str, unit: Unit = "element", stats: Stats | None = None,
+    fit: Fitting | None = None, version: int = 1, registry: Registry = METHODS,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:  # fmt: skip
     """Register the function as a merge method; its name is the word in `merge_method`.
 
@@ -181,7 +210,7 @@ def method(
     """
 
     def register(body: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        takes, random = _takes(body, stats is not None)
+        takes, random = _takes(body, stats is not None or fit is not None)
         ordered = len(takes) > 1
         spec = MethodSpec(
             name=body.__name__,
@@ -196,8 +225,9 @@ def method(
             random=random,
             version=version,
             params=read_params(body),
+            fit=None if fit is None else fit.spec,
         )
-        registry.add(Method(spec, body, stats))
+        registry.add(Method(spec, body, stats, fit))
         return body
 
     return register
@@ -219,6 +249,6 @@ def _takes(body: Callable[..., Tensor], stat: bool) -> tuple[list[str], bool]:
         raise TypeError(
             f"{body.__name__}: the positional arguments are `a: Weight, b: Weight, …`, "
             "`a: Delta, b: Delta, …`, `weights: Weights` or `deltas: Deltas`, then a `Stat` if "
-            "(and only if) there is stats=…, then `Masks` if the method is random"
+            "(and only if) there is stats=… or fit=…, then `Masks` if the method is random"
         )
     return merged, random

@@ -154,8 +154,7 @@ class Bench:
         """All parameters: what is given, else the defaults; one per model where that is so."""
         found: dict[str, Value] = {}
         for param in self.method.spec.params:
-            usual = _WORDS.get(param.kind, (param.default,))[0]
-            value = given.get(param.name, usual)
+            value = given.get(param.name, usual(param))
             if param.per_model and not isinstance(value, tuple):
                 value = (float(value),) * count
             found[param.name] = value[:count] if isinstance(value, tuple) else value
@@ -192,6 +191,11 @@ class Bench:
         }
 
 
+def usual(param: Param) -> Scalar:
+    """The default, or some text where a user has to give one."""
+    return _WORDS.get(param.kind, (param.default,))[0]
+
+
 def ends(param: Param) -> tuple[Scalar, ...]:
     """The outermost values that are allowed, or all of a choice."""
     if param.kind == "bool":
@@ -210,4 +214,4 @@ def alternatives(param: Param) -> Iterator[Scalar]:
         low, high = param.range.low, param.range.high
         inner = [low + share * (high - low) for share in (0.5, 0.25, 0.75)]
         ordinary = [round(x) if param.kind == "int" else x for x in (*inner, low, high)] + ordinary
-    yield from (value for value in dict.fromkeys(ordinary) if value != param.default)
+    yield from (value for value in dict.fromkeys(ordinary) if value != usual(param))

@@ -16,7 +16,7 @@ from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
 from sdmerge.method import LEAF, Method, Whole
 from sdmerge.methods import METHODS
-from sdmerge.testing.bench import DEFAULTS, Bench, Values, alternatives, ends, grid, noise
+from sdmerge.testing.bench import DEFAULTS, Bench, Values, alternatives, ends, grid, noise, usual
 
 SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3))
 """A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution."""
@@ -166,7 +166,7 @@ def no_parameter_is_dead(bench: Bench) -> None:
         assert any(
             not torch.equal(
                 bench.merge(models, base, {**context, param.name: value}),
-                bench.merge(models, base, {**context, param.name: param.default}),
+                bench.merge(models, base, {**context, param.name: usual(param)}),
             )
             for context in contexts
             for value in alternatives(param)

@@ -25,13 +25,11 @@ def shuffle(variables: list[Var], seed: int) -> None:
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
 def load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.copy_(tensors[name])
+    module.load_state_dict(dict(tensors))
 
 
 def on_meta(module: nn.Module, inputs: Mapping[str, Any]) -> tuple[Layout, list[Var]]:
@@ -170,7 +168,11 @@ def test_a_diffusion_transformer(norm: str | None) -> None:
     }
     layout = check(seeded(module), inputs)
     block = "transformer_blocks.0"
-    assert dims(layout, f"{block}.attn.to_q.weight")[0]
+    # the width of both streams, with the positions that are saved beside the weights
+    assert dims(layout, "pos_embed.proj.weight") == [True, False, False, False]
+    assert dims(layout, "pos_embed.pos_embed") == [False, False, True]
+    assert dims(layout, "context_embedder.weight") == [True, False]
+    assert dims(layout, f"{block}.attn.to_q.weight") == [True, True]
     assert dims(layout, f"{block}.ff.net.0.proj.weight")[0]
 
 

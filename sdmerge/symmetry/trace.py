@@ -18,20 +18,22 @@ Dims = list[Dim | None]
 
 
 def trace(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Dims]:
-    """The dims of each of the module's parameters, once it has been called with `inputs`.
+    """The dims of each weight that the module saves, once it has been called with `inputs`.
 
     An operation that no rule knows freezes what it is given: symmetries are missed, never invented.
     """
     found: dict[str, Dims] = {}
-    for name, parameter in module.named_parameters():
-        dims: Dims = [Dim(size) if size > 1 else None for size in parameter.shape]
+    saved = module.state_dict(keep_vars=True)
+    weights = {name: one for name, one in saved.items() if one.is_floating_point()}
+    for name, weight in weights.items():
+        dims: Dims = [Dim(size) if size > 1 else None for size in weight.shape]
         found[name] = dims
-        _set(parameter, dims)
+        _set(weight, dims)
     tracer = _Tracer()
     with torch.no_grad(), tracer:
         result = module(**inputs)
     # what comes out has a meaning, and of what takes no part nothing is known
-    unused = [one for one in module.parameters() if id(one) not in tracer.seen]
+    unused = [one for one in weights.values() if id(one) not in tracer.seen]
     for tensor in (*_tensors(result), *unused):
         for dim in _get(tensor):
             freeze(dim)

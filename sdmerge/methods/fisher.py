@@ -42,7 +42,8 @@ def fisher(
     Matena & Raffel, "Merging models with Fisher-weighted averaging", 2022, with the diagonal of the
     empirical Fisher information: the mean over samples of the squared gradient of the denoising
     loss, on latents that the model itself draws for the prompts. Weights on which no model depends
-    are averaged plainly.
+    are averaged plainly. On the samples it does not beat the plain average (benchmarks/probed.py):
+    it favours the model with the larger gradients.
 
     weight: How much each model counts.
     prompts: A file of prompts, one per line, or a list of them.

@@ -22,8 +22,8 @@ from rich.progress import (
 from rich.table import Table
 
 Mode = Literal["human", "json", "quiet"]
-Advance = Callable[[int, int], None]
-"""Takes the bytes done and the bytes in all."""
+Advance = Callable[..., None]
+"""Takes the bytes done and the bytes in all, and what is done if it is not always the same."""
 
 _SECONDS_BETWEEN_LINES = 2.0
 
@@ -86,11 +86,13 @@ class Output:
     def progress(self, what: str) -> Generator[Advance]:
         """Progress on stderr with rate and time left: a bar on a terminal, else a line at times."""
         if self.mode == "quiet":
-            yield lambda done, total: None
+            yield lambda done, total, now=what: None
         elif self._talk.is_terminal:
             with self._bar() as bar:
                 task = bar.add_task(what, total=None)
-                yield lambda done, total: bar.update(task, completed=done, total=total)
+                yield lambda done, total, now=what: bar.update(
+                    task, description=now, completed=done, total=total
+                )
         else:
             yield self._lines(what)
 
@@ -106,11 +108,13 @@ class Output:
 
     def _lines(self, what: str) -> Advance:
         begin = last = 0.0
+        at = what
 
-        def advance(done: int, total: int) -> None:
-            nonlocal begin, last
+        def advance(done: int, total: int, what: str = what) -> None:
+            nonlocal begin, last, at
             now = time.monotonic()
-            begin = begin or now
+            begin = now if what != at else begin or now
+            at = what
             last = last or now
             if now - last < _SECONDS_BETWEEN_LINES and done < total:
                 return

@@ -131,3 +131,10 @@ def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool) -> Any:
 
     place = session.workspace
     return plan(recipe, roots=place.model_roots, allow_pickle=allow_pickle, cache=place.hashes)
+
+
+def probe(plans: Any, seed: int) -> Any:
+    """The probe of methods that look at models that run; loads diffusers only for these."""
+    from sdmerge.sample.probe import pipelines
+
+    return pipelines(plans, seed)

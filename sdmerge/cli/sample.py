@@ -89,6 +89,7 @@ def _draw(
     """A row of pictures per plan, a picture per (prompt, seed)."""
     from sdmerge.sample.draw import Sampling, Shot, draw
     from sdmerge.sample.pipeline import build_pipeline
+    from sdmerge.sample.probe import pipelines
 
     width, height = _size(options["size"])
     sampling = Sampling(options["steps"], options["guidance"], options["negative"], width, height)
@@ -96,7 +97,11 @@ def _draw(
     rows: list[list[Any]] = []
     for number, (plan, label) in enumerate(zip(plans, labels, strict=True), 1):
         session.output.note(f"{number} of {len(plans)}: {label}")
-        rows.append(list(draw(build_pipeline(plan, device=session.device), wanted, sampling)))
+        rows.append(
+            list(
+                draw(build_pipeline(plan, device=session.device, probe=pipelines), wanted, sampling)
+            )
+        )
     return rows
 
 

@@ -171,7 +171,7 @@ class Engine:
         operands, numel = self._operands(node, key, shape), math.prod(shape)
         for start, stop in self._slabs(numel):
             operands.check(*operands.slab(start, stop), start, stop)
-        return operands.whole(numel)
+        return operands.whole(shape)
 
     def tensor(self, node: Node, key: str, shape: tuple[int, ...]) -> Tensor:
         """What a node gives for `key`, in float32 and in its shape."""

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "lowrank", "families", "adapters", "masks",
-    "place", "method", "consensus", "rows", "methods", "plan", "engine", "sinks", "merge",
+    "place", "method", "consensus", "rows", "shares", "methods", "plan", "engine", "sinks", "merge",
     "plugins", "workspace", "verify", "sample", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,18 +20,6 @@ def weighted_sum(stack: Tensor, weight: float, *, normalize: bool) -> Tensor:
     mixed = total(weight * stack)
     scale = sum(float(share) for share in torch.as_tensor(weight).reshape(-1).expand(len(stack)))
     return mixed / scale if normalize and abs(scale) > NEARLY_ZERO else mixed
-
-
-def counts(weight: Tensor) -> np.ndarray:
-    """Weights that are not negative, per model and summing to one; equal if all are zero."""
-    given = weight.reshape(-1).double().numpy()
-    return given / given.sum() if given.any() else np.full(len(given), 1 / len(given))
-
-
-def combination(stack: Tensor, shares: np.ndarray) -> Tensor:
-    """Σ sᵢ·xᵢ over the first dimension of `stack` [n, *shape], of shares [n] in float64."""
-    column = torch.from_numpy(shares).to(stack.dtype)
-    return total(column.reshape(-1, *[1] * (stack.ndim - 1)) * stack)
 
 
 def disjoint_mean(deltas: Tensor, weight: float, vote: Vote, *, normalize: bool) -> Tensor:

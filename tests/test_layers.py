@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "lowrank", "families", "adapters",
     "masks", "place", "method", "fit", "scores", "selection", "symmetry", "consensus", "rows",
-    "methods", "plan", "engine", "fitting", "sinks", "merge", "plugins", "workspace", "verify",
-    "sample", "testing", "cli", "__main__",
+    "shares", "methods", "plan", "engine", "fitting", "sinks", "merge", "plugins", "workspace",
+    "verify", "sample", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

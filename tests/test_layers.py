@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "lowrank", "spectrum", "families",
     "adapters", "masks", "method", "consensus", "methods", "plan", "engine", "sinks",
-    "merge", "plugins", "workspace", "verify", "sample", "testing", "cli", "__main__",
+    "merge", "plugins", "workspace", "verify", "sample", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

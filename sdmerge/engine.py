@@ -177,6 +177,18 @@ class Engine:
         """What a node gives for `key`, in float32 and in its shape."""
         return self.run(Task(key, TensorSpec("F32", shape), node)).reshape(shape)
 
+    def slabs(self, task: Task) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """What a merge sees: its inputs [n, elements] in the method's space, and the base, float32.
+
+        Slab by slab; each is good until the next.
+        """
+        assert isinstance(task.node, Combine), "only a merge has inputs"
+        operands = self._operands(task.node, task.key, task.spec.shape)
+        for start, stop in self._slabs(task.spec.numel):
+            stack, base = operands.slab(start, stop)
+            operands.check(stack, base, start, stop)
+            yield stack, base
+
     def _copy(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
         same = stored.dtype == dtype
         out = stored if same else torch.empty(stored.numel(), dtype=dtype)

@@ -26,6 +26,7 @@ Advance = Callable[..., None]
 """Takes the bytes done and the bytes in all, and what is done if it is not always the same."""
 
 _SECONDS_BETWEEN_LINES = 2.0
+_UNBROKEN = 14
 
 
 @dataclass
@@ -55,8 +56,10 @@ class Output:
         if self.mode != "human":
             return
         table = Table(title=escape(title) if title else None, title_justify="left", box=None)
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for place, column in enumerate(columns):
+            # a narrow terminal breaks titles before it breaks names and numbers
+            longest = max((len(str(row[place])) for row in rows), default=0)
+            table.add_column(column, overflow="fold", min_width=min(longest, _UNBROKEN))
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
         self._data.print(table)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,19 +22,7 @@ def weighted_sum(stack: Tensor, weight: float, *, normalize: bool) -> Tensor:
     return mixed / scale if normalize and abs(scale) > NEARLY_ZERO else mixed
 
 
-def counts(weight: Tensor) -> np.ndarray:
-    """Weights that are not negative, per model and summing to one; equal if all are zero."""
-    given = weight.reshape(-1).double().numpy()
-    return given / given.sum() if given.any() else np.full(len(given), 1 / len(given))
-
-
-def combination(stack: Tensor, shares: np.ndarray) -> Tensor:
-    """Σ sᵢ·xᵢ over the first dimension of `stack` [n, *shape], of shares [n] in float64."""
-    column = torch.from_numpy(shares).to(stack.dtype)
-    return total(column.reshape(-1, *[1] * (stack.ndim - 1)) * stack)
-
-
-def disjoint_mean(deltas: Tensor, weight: float, vote: Vote, *, normalize: bool) -> Tensor:
+def disjoint_mean(deltas: Tensor, weight: float | Tensor, vote: Vote, *, normalize: bool) -> Tensor:
     """Elect a sign per entry, then Σ wᵢ·τᵢ / Σ |wᵢ| over the entries that have it.
 
     Yadav et al., "TIES-Merging", 2023, §3.2 (elect, disjoint merge); zero entries do not take part.
@@ -51,3 +38,13 @@ def disjoint_mean(deltas: Tensor, weight: float, vote: Vote, *, normalize: bool)
         return mixed
     shares = total(agrees * abs(weight))
     return torch.where(shares > 0, mixed / shares, 0.0)
+
+
+def taking_part(stack: Tensor) -> Tensor:
+    """Those of the stack [n, *shape] that are not zero throughout."""
+    return stack[stack.reshape(len(stack), -1).any(dim=1)]
+
+
+def mean(stack: Tensor) -> Tensor:
+    """The average over the first dimension; zero if there is nothing to average."""
+    return total(stack) / len(stack) if len(stack) else stack.new_zeros(stack.shape[1:])

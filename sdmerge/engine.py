@@ -24,6 +24,7 @@ from sdmerge.method import Method, Whole
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Combine, Node, Read, Task
 from sdmerge.tensors.dtypes import TORCH
+from sdmerge.tensors.spec import TensorSpec
 
 SLAB = 1 << 18
 """Elements per slab: a few of them fit the cache beside the method's intermediates."""
@@ -55,6 +56,14 @@ class Readable(Protocol):
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Tensor:
         """Elements [start, stop) of `key`, flat."""
+        ...
+
+
+class Findings(Protocol):
+    """What a fit has found."""
+
+    def of(self, key: str) -> Any:
+        """What the method's body gets for `key`."""
         ...
 
 
@@ -138,7 +147,9 @@ class Engine:
         names: Sequence[str],
         methods: Mapping[str, Method],
         slab: int = SLAB,
+        fits: Sequence[Findings] = (),
     ) -> None:
+        self._fits = fits
         self._sources = sources
         self._names = names
         self._methods = methods
@@ -154,6 +165,29 @@ class Engine:
         if not task.spec.is_float or (task.key.startswith(EXTRA) and stored.dtype == dtype):
             return stored
         return self._copy(stored, dtype, task)
+
+    def whole(self, node: Combine, key: str, shape: tuple[int, ...]) -> Whole:
+        """The inputs of a merge as its method sees them, sound, to be read in pieces."""
+        operands, numel = self._operands(node, key, shape), math.prod(shape)
+        for start, stop in self._slabs(numel):
+            operands.check(*operands.slab(start, stop), start, stop)
+        return operands.whole(shape)
+
+    def tensor(self, node: Node, key: str, shape: tuple[int, ...]) -> Tensor:
+        """What a node gives for `key`, in float32 and in its shape."""
+        return self.run(Task(key, TensorSpec("F32", shape), node)).reshape(shape)
+
+    def slabs(self, task: Task) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """What a merge sees: its inputs [n, elements] in the method's space, and the base, float32.
+
+        Slab by slab; each is good until the next.
+        """
+        assert isinstance(task.node, Combine), "only a merge has inputs"
+        operands = self._operands(task.node, task.key, task.spec.shape)
+        for start, stop in self._slabs(task.spec.numel):
+            stack, base = operands.slab(start, stop)
+            operands.check(stack, base, start, stop)
+            yield stack, base
 
     def _copy(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
         same = stored.dtype == dtype
@@ -175,7 +209,7 @@ class Engine:
             return out
         unit = method.spec.unit
         values = _values(node, 1 + _RANK.get(unit, len(shape)), torch.float32)
-        stat = self._survey(method, node, operands, shape)
+        stat = self._survey(method, node, key, operands, shape)
         for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
             operands.check(stack, base, start, stop)
@@ -209,9 +243,16 @@ class Engine:
         return _Operand(merged, "weight", self._name(node))
 
     def _survey(
-        self, method: Method, node: Combine, operands: _Operands, shape: tuple[int, ...]
+        self,
+        method: Method,
+        node: Combine,
+        key: str,
+        operands: _Operands,
+        shape: tuple[int, ...],
     ) -> Any:
         """What the method wants to know of the whole tensors. Its parameters are float64 there."""
+        if node.fit is not None:
+            return self._fits[node.fit].of(key)
         if method.stats is None:
             return None
         for start, stop in self._slabs(math.prod(shape)):

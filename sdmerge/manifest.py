@@ -14,12 +14,26 @@ from importlib import resources
 from typing import Any, Literal
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.params import Param, Range
+from sdmerge.params import Param, Range, Scalar
 
 Space = Literal["weight", "delta"]
 Seen = Literal["weight", "delta", "either"]
 """How a method sees its inputs; `either`: as differences if the recipe has a base."""
 Unit = Literal["element", "row", "tensor"]
+
+
+ProbeKind = Literal["activations", "gradients", "modules", "score"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FitSpec:
+    """What a method's second half needs, which looks at more than one tensor."""
+
+    params: tuple[str, ...]
+    """The parameters it takes: others may change without fitting again."""
+    probe: ProbeKind | None
+    unless: tuple[str, Scalar] | None
+    """A parameter and the value at which nothing has to be fitted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class MethodSpec:
     """True if the recipe's seed changes the result."""
     version: int
     params: tuple[Param, ...]
+    fit: FitSpec | None = None
 
     def space_with(self, *, base: bool) -> Space:
         """How it sees its inputs in a recipe with or without a base_model."""
@@ -104,7 +119,15 @@ def _spec(entry: dict[str, Any]) -> MethodSpec:
     fields = dict(entry)
     fewest, most = fields.pop("models")
     params = tuple(_param(param) for param in fields.pop("params"))
-    return MethodSpec(**fields, models=(fewest, most), params=params)
+    fit = fields.pop("fit")
+    return MethodSpec(
+        **fields, models=(fewest, most), params=params, fit=_fit(fit) if fit else None
+    )
+
+
+def _fit(entry: dict[str, Any]) -> FitSpec:
+    unless = tuple(entry["unless"]) if entry["unless"] else None
+    return FitSpec(tuple(entry["params"]), entry["probe"], unless)
 
 
 def _param(entry: dict[str, Any]) -> Param:

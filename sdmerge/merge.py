@@ -15,9 +15,10 @@ from torch import Tensor
 
 from sdmerge.engine import SLAB, Engine
 from sdmerge.errors import Cancelled
+from sdmerge.fitting import OpenProbe, fitted
 from sdmerge.methods import METHODS
 from sdmerge.plan.build import Plan
-from sdmerge.plan.tasks import Task
+from sdmerge.plan.tasks import Fit, Task
 from sdmerge.sinks import Sink
 
 IN_FLIGHT = 256 << 20
@@ -26,13 +27,18 @@ IN_FLIGHT = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a merge is; `key` is the tensor just written."""
+    """How far a merge is; `key` is the tensor just written.
+
+    `what` is "merging", or before that "fitting" with the method that looks at the models; then
+    bytes are those of the models' tensors, and `key` is empty.
+    """
 
     tensors: int
     of_tensors: int
     written: int
     of_bytes: int
     key: str
+    what: str = "merging"
 
 
 def stream(
@@ -42,20 +48,30 @@ def stream(
     threads: int | None = None,
     slab: int = SLAB,
     cancel: threading.Event | None = None,
+    probe: OpenProbe | None = None,
+    fitting: Callable[[Progress], None] | None = None,
 ) -> Generator[tuple[Task, Tensor]]:
     """Each task with its tensor (flat, in the output dtype), in `order` or the plan's.
 
     The bytes do not depend on `threads`, `slab` or `order`. `cancel` is looked at between tensors.
+    What methods want to know of several tensors is found first, with `probe` where they look at
+    models that run (sdmerge.sample.probe.pipelines); `fitting` is told how far that is.
     """
     tasks = {task.key: task for task in plan.tasks}
     wanted = [tasks[key] for key in (order if order is not None else tasks)]
-    engine = Engine(plan.sources, plan.source_names, METHODS, slab)
     workers = threads or os.cpu_count() or 1
+
+    def report(fit: Fit, done: float) -> None:
+        if fitting is not None:
+            fitting(_fitting(fit, done))
+
     # torch keeps its number of threads per calling thread
     with (
         one_torch_thread(),
+        fitted(plan, wanted, open_probe=probe, report=report, cancel=cancel) as fits,
         ThreadPoolExecutor(workers, "sdmerge", torch.set_num_threads, (1,)) as pool,
     ):
+        engine = Engine(plan.sources, plan.source_names, METHODS, slab, fits)
         try:
             for task, future in _in_flight(
                 wanted, lambda task: pool.submit(engine.run, task), workers
@@ -65,6 +81,14 @@ def stream(
                 yield task, future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _fitting(fit: Fit, done: float) -> Progress:
+    tensors = len(fit.merges) * len(fit.names)
+    size = sum(4 * spec.numel for spec in fit.specs.values()) * len(fit.names)
+    return Progress(
+        round(done * tensors), tensors, round(done * size), size, "", f"fitting {fit.method}"
+    )
 
 
 def _in_flight(
@@ -104,12 +128,16 @@ def run(
     slab: int = SLAB,
     progress: Callable[[Progress], None] | None = None,
     cancel: threading.Event | None = None,
+    probe: OpenProbe | None = None,
 ) -> None:
     """Merge `plan` into `sink`. Whatever goes wrong, the sink leaves nothing that looks whole."""
     try:
         sink.open(plan)
         wanted = sink.order(plan)
-        tensors = stream(plan, order=wanted, threads=threads, slab=slab, cancel=cancel)
+        tensors = stream(
+            plan, order=wanted, threads=threads, slab=slab, cancel=cancel, probe=probe,
+            fitting=progress,
+        )  # fmt: skip
         with contextlib.closing(tensors):
             _pour(plan, tensors, sink, progress)
         sink.commit()

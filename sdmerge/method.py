@@ -27,9 +27,9 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.manifest import MethodSpec, Seen, Unit, manifest
+from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Seen, Unit, manifest
 from sdmerge.masks import Random
-from sdmerge.params import details, read_params, summary
+from sdmerge.params import Scalar, details, read_params, summary
 from sdmerge.place import Part, Place
 
 Weight = Annotated[Tensor, "weight"]
@@ -87,6 +87,10 @@ class Whole:
     def _leaf(self, place: Place) -> np.ndarray:
         rows = [row(place.start, place.stop).numpy() for row in self._rows]
         return np.stack([row.astype(np.float64) for row in rows])
+
+    def row(self, place: int, start: int, stop: int) -> Tensor:
+        """The elements [start, stop) of one of the tensors, float32."""
+        return self._rows[place](start, stop)
 
     def gram(self) -> np.ndarray:
         """The inner products [n, n] of the tensors, in float64."""
@@ -187,6 +191,30 @@ Stats = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Fitting:
+    """The second half of a method that looks at more than one tensor (see fit.py).
+
+    `find(models, **parameters)` yields, key by key, what the body then gets as its `Stat`. `unless`
+    is a parameter and the value at which `stats` does instead.
+    """
+
+    find: Callable[..., Iterator[tuple[str, Any]]]
+    probe: ProbeKind | None = None
+    unless: tuple[str, Scalar] | None = None
+
+    @property
+    def spec(self) -> FitSpec:
+        """It as data."""
+        _models, *taken = _keywords(self.find)
+        return FitSpec(tuple(taken), self.probe, self.unless)
+
+    def run(self, models: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """What it finds in `models`, given the values of its own parameters."""
+        takes = _keywords(self.find)
+        return self.find(models, **{takes[name]: value for name, value in values.items()})
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A method with its body. `stats(whole, **parameters)` runs first where it is given."""
 
@@ -195,6 +223,7 @@ class Method:
     stats: Stats | None
     placed: bool
     """True if the body asks where its slab lies."""
+    fit: Fitting | None = None
 
     @property
     def name(self) -> str:
@@ -216,7 +245,7 @@ class Method:
     ) -> Tensor:  # fmt: skip
         """The body's result for `stack` [n, *shape], float32."""
         arguments: list[Any] = [stack] if self.spec.models[1] is None else [*stack]
-        if self.stats is not None:
+        if self.stats is not None or self.fit is not None:
             arguments.append(stat)
         if self.placed:
             arguments.append(place)
@@ -268,8 +297,8 @@ METHODS = Registry()
 
 
 def method(
-    *, title: str, paper: str, unit: Unit = "element", stats: Stats | None = None, version: int = 1,
-    registry: Registry = METHODS,
+    *, title: str, paper: str, unit: Unit = "element", stats: Stats | None = None,
+    fit: Fitting | None = None, version: int = 1, registry: Registry = METHODS,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:  # fmt: skip
     """Register the function as a merge method; its name is the word in `merge_method`.
 
@@ -277,7 +306,7 @@ def method(
     """
 
     def register(body: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        takes, tail = _takes(body, stats is not None)
+        takes, tail = _takes(body, stats is not None or fit is not None)
         fixed = not takes[0].endswith("s")
         spec = MethodSpec(
             name=body.__name__,
@@ -292,8 +321,9 @@ def method(
             random="random" in tail,
             version=version,
             params=read_params(body),
+            fit=None if fit is None else fit.spec,
         )
-        registry.add(Method(spec, body, stats, "here" in tail))
+        registry.add(Method(spec, body, stats, "here" in tail, fit))
         return body
 
     return register
@@ -318,7 +348,7 @@ def _takes(body: Callable[..., Tensor], stat: bool) -> tuple[list[str], list[str
         raise TypeError(
             f"{body.__name__}: the positional arguments are `a: Weight, b: Weight, …`, "
             "`a: Delta, b: Delta, …`, `weights: Weights` or `deltas: Deltas` (or `Vector` and "
-            "`Vectors`, for either), then a `Stat` if (and only if) there is stats=…, then a "
-            "`Here` if the body looks where its slab lies, then `Masks` if the method is random"
+            "`Vectors`, for either), then a `Stat` if (and only if) there is stats=… or fit=…, "
+            "then a `Here` if the body looks where its slab lies, then `Masks` if it is random"
         )
     return merged, tail

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from sdmerge.errors import MethodError, nearest
 
-Kind = Literal["float", "int", "bool", "choice"]
+Kind = Literal["float", "int", "bool", "choice", "text", "lines"]
 Scalar = bool | int | float | str
 T = TypeVar("T")
 
@@ -61,6 +61,15 @@ _SWITCH = {"true": True, "yes": True, "on": True, "1": True,
 PerModel = Annotated[T, _PerModel()]
 """One value per model. In a method's body it broadcasts against the stacked inputs."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    pass
+
+
+Lines = Annotated[str, _Lines()]
+"""Lines of text, such as prompts: a file in the recipe, or a list of them. Methods get the text."""
+
 Fraction = Annotated[float, Range(0.0, 1.0)]
 Blend = Annotated[float, Range(0.0, 1.0), AToB()]
 Share = Annotated[float, Range(0.0, 1.5, limits=(0.0, 4.0))]
@@ -86,6 +95,11 @@ class Param:
         """`value` as this parameter's type; a MethodError in words if it does not fit."""
         if self.kind == "choice":
             return self._check_choice(value)
+        if self.kind in ("text", "lines"):
+            if isinstance(value, str):
+                return value
+            wanted = "a file or a list of lines" if self.kind == "lines" else "text"
+            raise self._wrong(value, wanted)
         if self.kind == "bool":
             if isinstance(value, bool):
                 return value
@@ -121,7 +135,7 @@ class Param:
         """The value that a command line or an axis spells as `text`."""
         if self.kind == "bool":
             return self.check(_SWITCH.get(text.lower(), text))
-        if self.kind == "choice":
+        if self.kind in ("choice", "text", "lines"):
             return self.check(text)
         try:
             return self.check(float(text))
@@ -165,7 +179,7 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
     choices = tuple(get_args(hint)) if get_origin(hint) is Literal else ()
     param = Param(
         name=name,
-        kind="choice" if choices else _kind(hint, owner, name),
+        kind="choice" if choices else _kind(hint, extras, owner, name),
         default=argument.default,
         doc=docs[name],
         range=next((extra for extra in extras if isinstance(extra, Range)), None),
@@ -183,13 +197,13 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
     return param
 
 
-def _kind(hint: Any, owner: str, name: str) -> Kind:
-    kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool"}
+def _kind(hint: Any, extras: tuple[Any, ...], owner: str, name: str) -> Kind:
+    kinds: dict[Any, Kind] = {float: "float", int: "int", bool: "bool", str: "text"}
     if hint not in kinds:
         raise TypeError(
-            f"{owner}: parameter {name} has type {hint}; use float, int, bool or Literal"
+            f"{owner}: parameter {name} has type {hint}; use float, int, bool, str or Literal"
         )
-    return kinds[hint]
+    return "lines" if any(isinstance(extra, _Lines) for extra in extras) else kinds[hint]
 
 
 def summary(function: Callable[..., Any]) -> str:

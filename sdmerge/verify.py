@@ -12,6 +12,7 @@ import torch
 from sdmerge.adapters import MappedSource, open_model
 from sdmerge.errors import InputError
 from sdmerge.families.recognise import EXTRA
+from sdmerge.fitting import OpenProbe
 from sdmerge.merge import Progress, stream
 from sdmerge.plan import Plan, plan
 from sdmerge.sinks.provenance import Origin, read_origin
@@ -42,6 +43,7 @@ def verify(
     allow_pickle: bool = False,
     progress: Callable[[Progress], None] | None = None,
     cancel: threading.Event | None = None,
+    probe: OpenProbe | None = None,
 ) -> Verification:
     """The comparison for the result at `path`; an InputError if it holds no recipe."""
     origin = read_origin(path)
@@ -53,7 +55,7 @@ def verify(
     shared = [key for key in specs if key in stored.specs]
     return Verification(
         tensors=len(shared),
-        differing=_differing(again, stored, shared, progress, cancel),
+        differing=_differing(again, stored, shared, progress, cancel=cancel, probe=probe),
         missing=tuple(
             key for key in specs if key not in stored.specs and not key.startswith(EXTRA)
         ),
@@ -67,12 +69,15 @@ def _differing(
     stored: MappedSource,
     shared: Sequence[str],
     progress: Callable[[Progress], None] | None,
+    *,
     cancel: threading.Event | None,
+    probe: OpenProbe | None,
 ) -> tuple[str, ...]:
     differing: list[str] = []
     total = sum(task.spec.nbytes for task in again.tasks)
     done = 0
-    for count, (task, tensor) in enumerate(stream(again, order=shared, cancel=cancel), 1):
+    again_merged = stream(again, order=shared, cancel=cancel, probe=probe, fitting=progress)
+    for count, (task, tensor) in enumerate(again_merged, 1):
         held = stored.specs[task.key]
         if held != task.spec or not torch.equal(
             stored.read(task.key).view(torch.uint8), tensor.view(torch.uint8)

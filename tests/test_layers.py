@@ -14,9 +14,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
-    "errors", "params", "manifest", "recipe", "tensors", "lowrank", "families", "adapters", "masks",
-    "place", "method", "consensus", "rows", "methods", "plan", "engine", "sinks", "merge",
-    "plugins", "workspace", "verify", "sample", "testing", "cli", "__main__",
+    "errors", "params", "manifest", "recipe", "tensors", "lowrank", "spectrum", "families",
+    "adapters", "masks", "place", "method", "fit", "scores", "selection", "symmetry", "consensus",
+    "rows", "shares", "methods", "plan", "engine", "fitting", "sinks", "merge", "plugins",
+    "workspace", "verify", "sample", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

@@ -222,7 +222,7 @@ def a_choice_per_model(weights: Any, *, vote: PerModel[Literal["a", "b"]] = "a")
         (without_default, "without_default: parameter weight needs a default"),
         (without_words, "without_words: parameter scale needs a docstring line 'scale: …'"),
         (with_words_too_many, r"describes \['scale'\], which it does not take"),
-        (of_another_type, "use float, int, bool or Literal"),
+        (of_another_type, "use float, int, bool, str or Literal"),
         (beyond_its_range, "the default of density = 1.5 is outside 0..1"),
         (a_choice_per_model, "parameter vote is per model, so it must be a number"),
     ],

@@ -56,6 +56,8 @@ def _explain(param: Param) -> str:
         low, high = param.range.allowed
         usual = f", usually {param.range.low:g}..{param.range.high:g}" if param.range.limits else ""
         values = f"{low:g}..{high:g}{usual}"
+    elif param.kind in ("text", "lines"):
+        values = "a file, or a list of lines" if param.kind == "lines" else "text"
     else:
         values = "true | false"
     each = ", one per model" if param.per_model else ""

@@ -21,7 +21,7 @@ COMMANDS = {
     "inspect": ("inspect", "Say what model files are."),
     "methods": ("catalogue", "List the merge methods, or explain one."),
     "families": ("catalogue", "List the model families, or explain one."),
-    "plan": ("plan", "Say what a recipe would do, without reading a tensor."),
+    "plan": ("plan", "Say what a recipe would do; --analyse compares its models."),
     "merge": ("merge", "Merge models by a recipe, or ad hoc."),
     "show": ("results", "Print the recipe a result was made by."),
     "verify": ("results", "Merge again in memory and name every tensor that differs."),

@@ -10,7 +10,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.plan import print_report, report_data
-from sdmerge.cli.recipes import RecipeCommand, plan_of, read_recipe, recipe_options
+from sdmerge.cli.recipes import RecipeCommand, plan_of, probe, read_recipe, recipe_options
 from sdmerge.errors import InputError
 
 
@@ -67,7 +67,8 @@ def write(session: Session, planned: Any, target: str, options: dict[str, Any]) 
             planned,
             sink,
             threads=options["threads"],
-            progress=lambda done: advance(done.written, done.of_bytes),
+            progress=lambda done: advance(done.written, done.of_bytes, done.what),
+            probe=probe,
         )
     written = {"path": str(sink.path), "tensor_hash": getattr(sink, "tensor_hash", None), **data}
     print_report(session.output, data)

@@ -22,10 +22,11 @@ from rich.progress import (
 from rich.table import Table
 
 Mode = Literal["human", "json", "quiet"]
-Advance = Callable[[int, int], None]
-"""Takes the bytes done and the bytes in all."""
+Advance = Callable[..., None]
+"""Takes the bytes done and the bytes in all, and what is done if it is not always the same."""
 
 _SECONDS_BETWEEN_LINES = 2.0
+_UNBROKEN = 14
 
 
 @dataclass
@@ -55,8 +56,10 @@ class Output:
         if self.mode != "human":
             return
         table = Table(title=escape(title) if title else None, title_justify="left", box=None)
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for place, column in enumerate(columns):
+            # a narrow terminal breaks titles before it breaks names and numbers
+            longest = max((len(str(row[place])) for row in rows), default=0)
+            table.add_column(column, overflow="fold", min_width=min(longest, _UNBROKEN))
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
         self._data.print(table)
@@ -86,11 +89,13 @@ class Output:
     def progress(self, what: str) -> Generator[Advance]:
         """Progress on stderr with rate and time left: a bar on a terminal, else a line at times."""
         if self.mode == "quiet":
-            yield lambda done, total: None
+            yield lambda done, total, now=what: None
         elif self._talk.is_terminal:
             with self._bar() as bar:
                 task = bar.add_task(what, total=None)
-                yield lambda done, total: bar.update(task, completed=done, total=total)
+                yield lambda done, total, now=what: bar.update(
+                    task, description=now, completed=done, total=total
+                )
         else:
             yield self._lines(what)
 
@@ -106,11 +111,13 @@ class Output:
 
     def _lines(self, what: str) -> Advance:
         begin = last = 0.0
+        at = what
 
-        def advance(done: int, total: int) -> None:
-            nonlocal begin, last
+        def advance(done: int, total: int, what: str = what) -> None:
+            nonlocal begin, last, at
             now = time.monotonic()
-            begin = begin or now
+            begin = now if what != at else begin or now
+            at = what
             last = last or now
             if now - last < _SECONDS_BETWEEN_LINES and done < total:
                 return

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+from sdmerge.cli.analysis import analyse, comparison_of
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.output import Output
-from sdmerge.cli.recipes import RecipeCommand, plan_of, read_recipe, recipe_options
+from sdmerge.cli.recipes import (
+    RecipeCommand,
+    check_picture,
+    plan_of,
+    read_recipe,
+    recipe_options,
+)
 
 
 @click.command("plan", cls=RecipeCommand)
 @click.argument("recipe", nargs=-1, required=True)
+@click.option(
+    "--analyse",
+    is_flag=True,
+    help="Read the tensors: where the models collide, and what to try first.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the analysis as a heat map, NAME.png.",
+)
+@click.option("--force", is_flag=True, help="Replace the picture that is there.")
 @recipe_options
 @output_options
 @click.pass_obj
 def plan_command(session: Session, recipe: tuple[str, ...], **options: Any) -> None:
-    """Say what RECIPE (or models, as for `merge`) would do, without reading a tensor."""
-    planned = plan_of(session, read_recipe(recipe, options), allow_pickle=options["allow_pickle"])
+    """Say what RECIPE (or models, as for `merge`) would do, without reading a tensor.
+
+    With --analyse the models' tensors are read and compared, whatever the recipe's method is.
+    """
+    picture = options["plot"]
+    if picture is not None:
+        check_picture(picture, force=options["force"])
+    read = read_recipe(recipe, options)
+    planned = plan_of(session, read, allow_pickle=options["allow_pickle"])
     data = report_data(planned)
     print_report(session.output, data)
+    if options["analyse"] or picture is not None:
+        compared = plan_of(session, comparison_of(read), allow_pickle=options["allow_pickle"])
+        data["analysis"] = analyse(session.output, compared, picture)
     session.output.result(data, quiet=data["recipe_id"])
 
 

@@ -66,6 +66,15 @@ def _all_params() -> Mapping[str, Param]:
     return dict(sorted(found.items()))
 
 
+def check_picture(path: Path, *, force: bool) -> None:
+    """Refuse a picture that could not be written in the end."""
+    if path.suffix.lower() != ".png":
+        raise InputError("pictures are written as .png", where=str(path))
+    if path.exists() and not force:
+        hint = "Choose another name, or pass --force to replace it."
+        raise InputError("exists already", where=str(path), hint=hint)
+
+
 def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:
     """The recipe that arguments and options mean."""
     settings = list(options["settings"])
@@ -131,3 +140,10 @@ def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool) -> Any:
 
     place = session.workspace
     return plan(recipe, roots=place.model_roots, allow_pickle=allow_pickle, cache=place.hashes)
+
+
+def probe(plans: Any, seed: int) -> Any:
+    """The probe of methods that look at models that run; loads diffusers only for these."""
+    from sdmerge.sample.probe import pipelines
+
+    return pipelines(plans, seed)

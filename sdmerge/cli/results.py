@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sdmerge.cli.main import Session, output_options
+from sdmerge.cli.recipes import probe
 from sdmerge.errors import InputError
 
 
@@ -50,6 +51,7 @@ def verify_command(session: Session, file: Path, *, allow_pickle: bool) -> None:
             roots=roots,
             allow_pickle=allow_pickle,
             progress=lambda done: advance(done.written, done.of_bytes),
+            probe=probe,
         )
     data: dict[str, Any] = {
         "same": found.same,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdmerge.cli.main import Session, output_options
-from sdmerge.cli.recipes import is_recipe, plan_of
+from sdmerge.cli.recipes import check_picture, is_recipe, plan_of
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
 
@@ -54,11 +54,7 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
     \b
     sdmerge sample a.safetensors b/ recipe.yaml -p "a castle" -p @prompts.txt -o sheet.png
     """
-    if target.suffix.lower() != ".png":
-        raise InputError("pictures are written as .png", where=str(target))
-    if target.exists() and not options["force"]:
-        hint = "Choose another name, or pass --force to replace it."
-        raise InputError("exists already", where=str(target), hint=hint)
+    check_picture(target, force=options["force"])
     from sdmerge.sample.sheet import save, sheet
 
     prompts = _prompts(options["prompts"])
@@ -89,6 +85,7 @@ def _draw(
     """A row of pictures per plan, a picture per (prompt, seed)."""
     from sdmerge.sample.draw import Sampling, Shot, draw
     from sdmerge.sample.pipeline import build_pipeline
+    from sdmerge.sample.probe import pipelines
 
     width, height = _size(options["size"])
     sampling = Sampling(options["steps"], options["guidance"], options["negative"], width, height)
@@ -96,7 +93,11 @@ def _draw(
     rows: list[list[Any]] = []
     for number, (plan, label) in enumerate(zip(plans, labels, strict=True), 1):
         session.output.note(f"{number} of {len(plans)}: {label}")
-        rows.append(list(draw(build_pipeline(plan, device=session.device), wanted, sampling)))
+        rows.append(
+            list(
+                draw(build_pipeline(plan, device=session.device, probe=pipelines), wanted, sampling)
+            )
+        )
     return rows
 
 

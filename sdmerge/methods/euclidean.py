@@ -8,6 +8,7 @@ import numpy as np
 
 from sdmerge.method import Delta, Stat, Whole, method
 from sdmerge.params import Blend
+from sdmerge.shares import length
 
 
 def legs(whole: Whole, alpha: float) -> tuple[float, float]:
@@ -16,9 +17,9 @@ def legs(whole: Whole, alpha: float) -> tuple[float, float]:
     mix = np.array([1 - alpha, alpha])
     there = np.diag(products) > 0
     # squares of unit vectors sum to one each, so the legs together to the mix of those there are
-    length = math.sqrt(max(mix @ products @ mix, 0.0) / max((mix * there).sum(), 1e-300))
+    size = length(products, mix) / math.sqrt(max((mix * there).sum(), 1e-300))
     lengths = np.sqrt(np.where(there, np.diag(products), np.inf))
-    leg_a, leg_b = length * np.sqrt(mix) / lengths
+    leg_a, leg_b = size * np.sqrt(mix) / lengths
     return float(leg_a), float(leg_b)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sdmerge.consensus import combination, counts
 from sdmerge.method import Stat, Weight, Weights, Whole, method
 from sdmerge.params import PerModel, Share
+from sdmerge.shares import combination, counts, dot, length
 
 _STEPS, _SAME = 1000, 1e-12
 
@@ -32,9 +32,8 @@ def _medians_among(squares: np.ndarray, weight: np.ndarray) -> np.ndarray:
         pull = np.divide(weight, row, np.zeros_like(row), where=~own)
         # <x_i - x, x_j - x> from the squared distances
         inner = (squares[place] + squares[place][:, None] - squares) / 2
-        strength = np.sqrt(max(pull @ inner @ pull, 0.0))
         vote = weight[own].sum()
-        if vote > 0 and strength <= vote * (1 + 1e-9):
+        if vote > 0 and length(inner, pull) <= vote * (1 + 1e-9):
             best[own.argmax()] = 1.0  # the first of those that are equal
     return best / (best.sum() or 1.0)
 
@@ -44,7 +43,8 @@ def _weiszfeld(squares: np.ndarray, weight: np.ndarray) -> np.ndarray:
     shares = weight
     for _ in range(_STEPS):
         # |x_i - Σ s_j·x_j|² from the squared distances
-        away = squares @ shares - shares @ squares @ shares / 2
+        away = dot(squares, shares)
+        away = away - dot(away, shares) / 2
         pull = weight / np.sqrt(away.clip(min=_SAME * squares.max()))
         found = pull / pull.sum()
         if np.abs(found - shares).max() < _SAME:

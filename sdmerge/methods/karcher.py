@@ -10,14 +10,13 @@ from typing import Annotated
 import numpy as np
 from torch import Tensor
 
-from sdmerge.consensus import combination, counts
 from sdmerge.method import Stat, Vector, Vectors, Weight, Weights, Whole, method
 from sdmerge.params import PerModel, Range, Share
+from sdmerge.shares import combination, counts, dot, length
 
 _STEPS, _TOLERANCE = 100, 1e-9
 _TINY = 1e-4
-"""Angles closer to π than this have no one shortest arc; shorter sums of directions point nowhere.
-"""
+"""So near to π an angle has no one shortest arc; so short a sum of directions points nowhere."""
 
 
 def shares_of_mean(products: np.ndarray, weight: Tensor, steps: int, tol: float) -> np.ndarray:
@@ -27,7 +26,7 @@ def shares_of_mean(products: np.ndarray, weight: Tensor, steps: int, tol: float)
     inverse = np.divide(1.0, lengths, np.zeros_like(lengths), where=lengths > 0)
     pulling = np.where(lengths > 0, share, 0.0)  # a zero tensor has a length and no direction
     mean = _mean_direction(products * inverse * inverse[:, None], pulling, steps, tol)
-    return share if mean is None else mean * inverse * (share @ lengths)
+    return share if mean is None else mean * inverse * dot(share, lengths)
 
 
 def _mean_direction(
@@ -38,23 +37,23 @@ def _mean_direction(
     Buss and Fillmore, 2001, algorithm A1.
     """
     weight = weight / max(weight.sum(), 1e-300)
-    length = np.sqrt(max(weight @ cosines @ weight, 0.0))
-    if length < _TINY:
+    size = length(cosines, weight)
+    if size < _TINY:
         return None
-    mean = weight / length
+    mean = weight / size
     for _ in range(steps):
-        cosine = (cosines @ mean).clip(-1.0, 1.0)
+        cosine = dot(cosines, mean).clip(-1.0, 1.0)
         angle = np.arccos(cosine)
         if (angle[weight > 0] > np.pi - _TINY).any():
             return None
         # the logarithm of an input at the mean is angle / sin(angle) · (input - cosine · mean)
         pull = weight / np.sinc(angle / np.pi)
-        step = pull - (pull @ cosine) * mean
-        size = np.sqrt(max(step @ cosines @ step, 0.0))
+        step = pull - dot(pull, cosine) * mean
+        size = length(cosines, step)
         if size < tol:
             break
         mean = np.cos(size) * mean + np.sinc(size / np.pi) * step
-        mean /= np.sqrt(mean @ cosines @ mean)
+        mean /= length(cosines, mean)
     return mean
 
 

@@ -16,7 +16,7 @@ from sdmerge.families.family import Family
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
-from sdmerge.plan.tasks import Combine, Task, reads, task_key
+from sdmerge.plan.tasks import Combine, Fit, Task, fit_key, reads, task_key
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import sha256_of
 from sdmerge.tensors.spec import TensorSpec, parse_dtype
@@ -43,6 +43,10 @@ class Plan:
     sources: tuple[Source, ...]
     source_names: tuple[str, ...]
     inputs: tuple[Input, ...]
+    fits: tuple[Fit, ...]
+    """What methods look at before the first tensor is merged, earlier stages first."""
+    texts: Mapping[str, str]
+    """What files of prompts and the like say, by how the recipe names them."""
     assets: Mapping[str, Source]
     """Whose tokenizer, scheduler, … the recipe names; others come from the first that has them."""
     report: Report
@@ -65,7 +69,15 @@ class Plan:
     @functools.cached_property
     def keys(self) -> Mapping[str, str]:
         """Each tensor's content address; reads every input file once to hash it."""
-        return {task.key: task_key(task, self.content) for task in self.tasks}
+        return {task.key: task_key(task, self.content, self.fit_keys) for task in self.tasks}
+
+    @functools.cached_property
+    def fit_keys(self) -> Sequence[str]:
+        """The content address of what each fit finds."""
+        found: list[str] = []
+        for fit in self.fits:
+            found.append(fit_key(fit, self.content, found))
+        return found
 
     @property
     def id(self) -> str:
@@ -108,6 +120,8 @@ def plan(
         sources=tuple(inputs.sources),
         source_names=tuple(inputs.names),
         inputs=_inputs(inputs),
+        fits=tuple(inputs.fits),
+        texts=inputs.texts,
         assets={
             name: member.source for name, member in last.assets.items() if member.source is not None
         },

@@ -14,7 +14,7 @@ from sdmerge.errors import FileError, PlanError
 from sdmerge.families.export import single_file_map
 from sdmerge.families.family import Family
 from sdmerge.manifest import Space
-from sdmerge.plan.tasks import Node, Read
+from sdmerge.plan.tasks import Fit, Node, Read
 from sdmerge.recipe.aliases import stem
 from sdmerge.tensors.spec import TensorSpec
 
@@ -54,6 +54,9 @@ class Inputs:
     known: Mapping[str, Path] = field(default_factory=dict[str, Path])
     sources: list[Source] = field(default_factory=list[Source])
     names: list[str] = field(default_factory=list[str])
+    fits: list[Fit] = field(default_factory=list[Fit])
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+    """What files of lines say, by how the recipe names them."""
     written: dict[Path, str] = field(default_factory=dict[Path, str])
     """How the recipe wrote each path, for the record in the result."""
     _weights: dict[Path, MappedSource] = field(default_factory=dict[Path, MappedSource])
@@ -93,6 +96,21 @@ class Inputs:
         places = ", ".join(str(path.parent) for path in tried)
         raise FileError(f"there is no model '{text}'", where=where, hint=f"Looked in: {places}.")
 
+    def lines(self, text: str, where: str) -> str:
+        """Lines as they are, or those of the file that `text` names: near the recipe, or here."""
+        if not text or "\n" in text:
+            return text
+        if text not in self.texts:
+            given = Path(text).expanduser()
+            tried = [given] if given.is_absolute() else [root / given for root in self._places()]
+            found = next((path for path in tried if path.is_file()), None)
+            if found is None:
+                places = ", ".join(str(path.parent) for path in tried)
+                what = f"there is no file '{text}'"
+                raise FileError(what, where=where, hint=f"Looked in: {places}.")
+            self.texts[text] = _read_lines(found)
+        return self.texts[text]
+
     def _places(self) -> list[Path]:
         places = [self.folder, Path.cwd(), *self.roots]
         return [place for place in dict.fromkeys(places) if place is not None]
@@ -124,6 +142,14 @@ class Inputs:
         self.sources.append(source)
         self.names.append(name)
         return len(self.sources) - 1
+
+
+def _read_lines(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"this is not a text file: {error}", where=str(path)) from None
+    return "".join(f"{line.strip()}\n" for line in lines if line.strip())
 
 
 def _bind(name: str, lora: LoraFile, base: Member | None, where: str) -> Source:

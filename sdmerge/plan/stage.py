@@ -10,6 +10,7 @@ from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.plan.anatomy import Anatomy, anatomy
+from sdmerge.plan.fits import Fits, whole_model
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.match import check_complete, check_members
 from sdmerge.plan.report import ComponentReport
@@ -59,6 +60,7 @@ class StagePlanner:
         self._first = self._base or self._parts[0].member
         self._model = self._anatomy()
         self._notes: list[str] = []
+        self._fits = Fits(inputs.fits, seed)
 
     def plan(self) -> StagePlan:
         """Check the models against each other, then plan component by component."""
@@ -80,7 +82,8 @@ class StagePlanner:
                 )
         settings = [self._stage.parameters, *(part.settings for part in self._parts)]
         told = [note for part in self._parts for note in part.member.notes]
-        notes = [*told, *self._notes, *differing_defaults(self._spec, settings)]
+        fitted = self._fits.notes([source.specs for source in self._inputs.sources])
+        notes = [*told, *self._notes, *fitted, *differing_defaults(self._spec, settings)]
         member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
         return StagePlan(member, reports, valuer.taken, notes, assets)
 
@@ -88,7 +91,8 @@ class StagePlanner:
         # a filter may name what the recipe itself takes whole: it says so in the same breath
         unsaid = frozenset(name for name in rules if name not in self._stage.components)
         settings = [part.settings for part in self._parts]
-        valuer = Valuer(self._stage, replace(self._model, whole=unsaid), settings)
+        model = replace(self._model, whole=unsaid)
+        valuer = Valuer(self._stage, model, settings, self._inputs.lines)
         for name, rule in rules.items():
             own = tuple(self._keys(self._first, name))
             valuer.add_rule(name, rule, replace(self._model, keys=own))
@@ -256,16 +260,7 @@ class StagePlanner:
             part.member.space == "weight" and key not in part.member.specs for part in parts
         )
         space = spec.space_with(base=self._base is not None)
-        # a difference of nothing is nothing, whatever the delta method does with it
-        unchanged = space == "delta" and all(
-            part.member.nodes.get(key, own) == own for part in parts
-        )
-        if (
-            not self._first.specs[key].is_float
-            or incomplete
-            or unchanged
-            or len(parts) < spec.models[0]
-        ):
+        if not self._first.specs[key].is_float or incomplete or len(parts) < spec.models[0]:
             return own
         if not spec.ordered:
             # by alias, so that the order in the recipe does not change the bytes
@@ -275,7 +270,7 @@ class StagePlanner:
                 f"{spec.name} needs a base_model", where=rule.where if rule else self._stage.where
             )
         needs_base = space == "delta" or any(part.member.space == "delta" for part in parts)
-        return Combine(
+        merge = Combine(
             method=spec.name,
             version=spec.version,
             space=space,
@@ -285,6 +280,20 @@ class StagePlanner:
             values=valuer.values(key, spec, [part.settings for part in parts], rule),
             seed=self._seed if spec.random else None,
         )
+        fit = self._fits.add(
+            self._model.component_of(key) if rule else "",
+            spec,
+            lambda: tuple(whole_model(part.member, self._first) for part in parts),
+            key=key,
+            merge=merge,
+            start=own,
+            like=self._first.specs[key],
+            block=self._model.block_of[key],
+        )
+        # a difference of nothing is nothing, whatever the delta method does with it
+        if space == "delta" and all(part.member.nodes.get(key, own) == own for part in parts):
+            return own
+        return replace(merge, fit=fit)
 
 
 def _shared(component: str, holder: Member, family: Family) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdmerge.manifest import Space
@@ -31,7 +31,8 @@ class Combine:
     """A method at work. An input that is None does not differ from the base.
 
     `names` are the inputs' aliases, in the inputs' order; they and `seed` (None for methods without
-    chance) address the masks.
+    chance) address the masks. `fit` is the place in the plan's list of what the method wants to
+    know of other tensors.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Combine:
     base: Node | None
     values: Values
     seed: int | None
+    fit: int | None = None
 
 
 Node = Read | Combine
@@ -56,32 +58,78 @@ class Task:
     node: Node
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a method wants to know of several tensors before the first is merged.
+
+    `merges` are all it looks at by key, also those where nothing changes; `bases` what the stage
+    starts from there. With a probe, `models` are the inputs as whole models and `seed` draws noise.
+    """
+
+    method: str
+    version: int
+    values: Values
+    names: tuple[str, ...]
+    probe: str | None
+    seed: int | None
+    merges: Mapping[str, Combine]
+    bases: Mapping[str, Node]
+    specs: Mapping[str, TensorSpec]
+    blocks: Mapping[str, str]
+    models: tuple[tuple[Task, ...], ...] = ()
+
+
 ContentOf = Callable[[int, str], str]
 """(source, canonical key) → the content id of the file that holds it."""
 
 
-def task_key(task: Task, content: ContentOf) -> str:
+def task_key(task: Task, content: ContentOf, fits: Sequence[str] = ()) -> str:
     """The task's content address: equal for tasks that give equal bytes."""
-    return _digest(
-        "task", node_key(task.node, task.key, content), task.spec.dtype, list(task.spec.shape)
-    )
+    node = node_key(task.node, task.key, content, fits)
+    return _digest("task", node, task.spec.dtype, list(task.spec.shape))
 
 
-def node_key(node: Node | None, key: str, content: ContentOf) -> str:
-    """The content address of a node for the tensor `key`."""
+def node_key(node: Node | None, key: str, content: ContentOf, fits: Sequence[str] = ()) -> str:
+    """The content address of a node for the tensor `key`; `fits` are those of the plan's fits."""
     if node is None:
         return "base"
     if isinstance(node, Read):
         return _digest("read", content(node.source, key), key, node.space)
-    inputs = [node_key(child, key, content) for child in node.inputs]
-    base = node_key(node.base, key, content) if node.base is not None else ""
+    inputs = [node_key(child, key, content, fits) for child in node.inputs]
+    base = node_key(node.base, key, content, fits) if node.base is not None else ""
     chance = [node.seed, key, list(node.names)] if node.seed is not None else []
-    return _digest("merge", node.method, node.version, inputs, base, list(node.values), chance)
+    fit = [fits[node.fit]] if node.fit is not None else []
+    return _digest(
+        "merge", node.method, node.version, inputs, base, list(node.values), chance, *fit
+    )
+
+
+def fit_key(fit: Fit, content: ContentOf, fits: Sequence[str]) -> str:
+    """The content address of what a fit finds; `fits` are those of earlier ones."""
+
+    def seen(node: Node | None, key: str) -> str:
+        return node_key(node, key, content, fits)
+
+    merges = [
+        [key, fit.blocks[key], seen(fit.bases[key], key), *(seen(one, key) for one in node.inputs)]
+        for key, node in sorted(fit.merges.items())
+    ]
+    models = [sorted(task_key(task, content, fits) for task in model) for model in fit.models]
+    return _digest("fit", fit.method, fit.version, list(fit.values), fit.seed, merges, models)
 
 
 def _digest(*parts: object) -> str:
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def fits_below(node: Node | None) -> Iterator[int]:
+    """The place of every fit that the node asks for."""
+    if isinstance(node, Combine):
+        if node.fit is not None:
+            yield node.fit
+        for child in (*node.inputs, node.base):
+            yield from fits_below(child)
 
 
 def reads(node: Node | None) -> Iterator[Read]:

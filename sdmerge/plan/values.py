@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from sdmerge.errors import PlanError
 from sdmerge.manifest import MethodSpec
 from sdmerge.params import Param, Scalar
 from sdmerge.plan.anatomy import Anatomy
@@ -16,9 +17,14 @@ class Valuer:
     """The values of a stage's parameters. Each setting is resolved once, for all tensors."""
 
     def __init__(
-        self, stage: Stage, model: Anatomy, settings: Sequence[Mapping[str, Setting]]
+        self,
+        stage: Stage,
+        model: Anatomy,
+        settings: Sequence[Mapping[str, Setting]],
+        lines: Callable[[str, str], str],
     ) -> None:
         self._stage = stage
+        self._lines = lines
         self._resolved: dict[int, Resolved] = {}
         self.taken: list[Taken] = []
         for owner, parameters in (("", stage.parameters), *_owners(stage, settings)):
@@ -65,8 +71,18 @@ class Valuer:
                 value = values[key]
                 if param.kind == "int" and isinstance(value, float):
                     value = round(value)  # a curve passes between whole numbers
-                return param.check(value)  # the method of a component may have other limits
-        return param.default
+                # the method of a component may have other limits
+                return self._said(param, param.check(value), setting[0].where)
+        return self._said(param, param.default, self._stage.where)
+
+    def _said(self, param: Param, value: Scalar, where: str) -> Scalar:
+        """The value; of lines what they say, wherever they are written."""
+        if param.kind != "lines" or not isinstance(value, str):
+            return value
+        if not value.strip():
+            hint = f"{param.doc} Write a file's name, or a list."
+            raise PlanError(f"the merge needs {param.name}", where=where, hint=hint)
+        return self._lines(value, where)
 
 
 def _owners(

@@ -51,6 +51,8 @@ def read_value(node: Node, param: Param) -> Value:
     """One value: a scalar, a list (a gradient), `{mbw: …}`, `{preset: …}` or `{search: …}`."""
     if isinstance(node.value, dict):
         return _read_curve(node, node.value, param)
+    if isinstance(node.value, list) and param.kind == "lines":
+        return "".join(f"{child.text(param.name)}\n" for child in node.sequence(param.name))
     if isinstance(node.value, list):
         points = tuple(_read_number(child, param) for child in node.value)
         if len(points) < 2:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from sdmerge.errors import PlanError
+from sdmerge.fitting import OpenProbe
 from sdmerge.merge import Progress, run
 from sdmerge.plan import Plan
 from sdmerge.sinks import LiveSink
@@ -28,6 +29,7 @@ def build_pipeline(
     dtype: torch.dtype | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancel: threading.Event | None = None,
+    probe: OpenProbe | None = None,
 ) -> Any:
     """The pipeline that `plan` gives. Weights are rounded to the dtype the plan stores, then drawn
     with in `dtype` (by default float32 on a CPU, float16 elsewhere).
@@ -42,7 +44,7 @@ def build_pipeline(
         name: _empty_module(index[name], json.loads(files[f"{name}/config.json"]))
         for name in component_names(plan)
     }
-    run(plan, LiveSink(modules), progress=progress, cancel=cancel)
+    run(plan, LiveSink(modules), progress=progress, cancel=cancel, probe=probe)
     chosen = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.float16)
     with tempfile.TemporaryDirectory(prefix="sdmerge-") as folder:
         parts = _parts(index, modules, files, Path(folder))

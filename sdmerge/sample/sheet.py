@@ -33,14 +33,14 @@ def sheet(
     width, height = rows[0][0].size
     factor = max(1, -(-_SMALLEST // width))
     cell = (width * factor, height * factor)
-    font = _font(_SIZE)
+    font = typeface(_SIZE)
     margin = _GAP * 2 + max((round(font.getlength(label)) for label in row_labels), default=0)
-    head = _GAP * 2 + 18 if any(_readable(label) for label in column_labels) else _GAP
+    head = _GAP * 2 + 18 if any(readable(label) for label in column_labels) else _GAP
     size = (margin + len(rows[0]) * (cell[0] + _GAP), head + len(rows) * (cell[1] + _GAP))
     image = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(image)
     for column, label in enumerate(column_labels):
-        if _readable(label):
+        if readable(label):
             place = (margin + column * (cell[0] + _GAP), _GAP)
             pen.text(place, _cut(label, cell[0], font), fill=_INK, font=font)
     for row, (label, pictures) in enumerate(zip(row_labels, rows, strict=True)):
@@ -60,7 +60,8 @@ def save(image: Picture, path: Path) -> None:
     partial.replace(path)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def typeface(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """An installed font, one with Japanese letters if there is one."""
     return _japanese_font(size) or ImageFont.load_default(size)
 
 
@@ -73,7 +74,7 @@ def _japanese_font(size: int) -> ImageFont.FreeTypeFont | None:
     return None
 
 
-def _readable(label: str) -> bool:
+def readable(label: str) -> bool:
     """Whether the font at hand has the label's letters."""
     return label.isascii() or _japanese_font(_SIZE) is not None
 

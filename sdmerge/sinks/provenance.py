@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from sdmerge.errors import InputError
+from sdmerge.manifest import manifest
 from sdmerge.plan import Input, Plan
-from sdmerge.recipe import Recipe, Stage, parse_recipe, recipe_id, to_yaml
+from sdmerge.recipe import Recipe, Setting, Stage, parse_recipe, recipe_id, to_yaml
 from sdmerge.tensors.header import read_header
 
 HASH_SLOT = "modelspec.hash_sha256"
@@ -43,7 +44,7 @@ class Origin:
 
 def record(plan: Plan, folder: Path) -> dict[str, str]:
     """The `sdmerge.*` entries for a result in `folder`."""
-    recipe = _portable(plan.recipe, folder)
+    recipe = _portable(plan.recipe, plan.texts, folder)
     return {
         "sdmerge.recipe": to_yaml(recipe),
         "sdmerge.recipe_id": recipe_id(recipe),
@@ -95,18 +96,27 @@ def _input(plan: Plan, one: Input, folder: Path) -> dict[str, Any]:
     return {"name": one.name, "path": path, **beside, "sha256": hashes}
 
 
-def _portable(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe without absolute paths: they tell of their owner, and lead nowhere elsewhere."""
-    return replace(recipe, stages=tuple(_portable_stage(stage, folder) for stage in recipe.stages))
+def _portable(recipe: Recipe, texts: Mapping[str, str], folder: Path) -> Recipe:
+    """The recipe without absolute paths: they tell of their owner, and lead nowhere elsewhere.
+
+    Of files of prompts and the like the lines are kept, so that the result needs no other file.
+    """
+    stages = tuple(_portable_stage(stage, texts, folder) for stage in recipe.stages)
+    return replace(recipe, stages=stages)
 
 
-def _portable_stage(stage: Stage, folder: Path) -> Stage:
+def _portable_stage(stage: Stage, texts: Mapping[str, str], folder: Path) -> Stage:
     rules = {
-        name: replace(rule, take=_shown(rule.take, folder)) if rule.take else rule
+        name: replace(
+            rule,
+            take=_shown(rule.take, folder) if rule.take else None,
+            parameters=_with_lines(rule.method, rule.parameters, texts),
+        )
         for name, rule in stage.components.items()
     }
     return replace(
         stage,
+        parameters=_with_lines(stage.method, stage.parameters, texts),
         base=_shown(stage.base, folder) if stage.base else None,
         models=tuple(replace(ref, path=_shown(ref.path, folder)) for ref in stage.models),
         components=rules,
@@ -114,6 +124,26 @@ def _portable_stage(stage: Stage, folder: Path) -> Stage:
             (_shown(path, folder), low, high) for path, low, high in stage.layer_ranges
         ),
     )
+
+
+def _with_lines(
+    method: str | None, parameters: Mapping[str, Setting], texts: Mapping[str, str]
+) -> Mapping[str, Setting]:
+    """The parameters with what their files say in place of the files' names."""
+    named = (
+        {param.name for param in manifest()[method].params if param.kind == "lines"}
+        if method
+        else ()
+    )
+    return {
+        name: tuple(
+            replace(rule, value=texts.get(rule.value, rule.value))
+            if name in named and isinstance(rule.value, str)
+            else rule
+            for rule in setting
+        )
+        for name, setting in parameters.items()
+    }
 
 
 def _shown(path: str, folder: Path) -> str:

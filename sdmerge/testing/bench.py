@@ -5,23 +5,34 @@ from __future__ import annotations
 import itertools
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sdmerge.engine import SLAB, Engine
+from sdmerge.fitting import FitModels, find
 from sdmerge.manifest import Space
 from sdmerge.method import Method
-from sdmerge.params import Param, Scalar
-from sdmerge.plan.tasks import Combine, Read, Task
+from sdmerge.params import Kind, Param, Scalar
+from sdmerge.plan.fits import Fits
+from sdmerge.plan.tasks import Combine, Fit, Read, Task
 from sdmerge.plan.tasks import Values as TaskValues
 from sdmerge.tensors.spec import TensorSpec
+from sdmerge.testing.stand_in import StandIn
 
 Value = Scalar | tuple[float, ...]
 Values = Mapping[str, Value]
 
 DEFAULTS: Values = {}
+COMPANION = "unet.conv_out.bias"
+"""Another tensor of the same model, for methods that look at more than one."""
+_SCORES = "python:sdmerge.testing.stand_in:"
+_WORDS: Mapping[Kind, tuple[Scalar, ...]] = {
+    "lines": ("one\n", "one\ntwo\n"),
+    "text": (f"{_SCORES}largest", f"{_SCORES}smallest"),
+}
 _MOST_CORNERS = 64
 
 
@@ -43,9 +54,20 @@ class Memory:
     tensor: Tensor
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Tensor:
-        """Its elements, whatever key is asked for."""
-        del key
-        return self.tensor.reshape(-1)[start:stop].clone()
+        """Its elements, whatever key is asked for; those of the companion are larger."""
+        elements = self.tensor.reshape(-1)[start:stop]
+        return 3 * elements.float() if key == COMPANION else elements.clone()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a fit has found, in memory."""
+
+    by_key: Mapping[str, Any]
+
+    def of(self, key: str) -> Any:
+        """What was found for `key`."""
+        return self.by_key.get(key, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +99,34 @@ class Bench:
         slab: int = SLAB,
     ) -> Tensor:
         """The merged tensor. `values` are what differs from the defaults."""
+        task, sources = self._task(inputs, base, values, names, spaces, seed, key, dtype)
+        methods, labels = {self.method.spec.name: self.method}, [*names[: len(inputs)], "base"]
+        engine = Engine(sources, labels, methods, slab)
+        if (fit := self._fit(task)) is not None:
+            found = Found(self._found(fit, engine))
+            engine = Engine(sources, labels, methods, slab, [found])
+            task = replace(task, node=replace(task.node, fit=0))
+        return engine.run(task).reshape(inputs[0].shape)
+
+    def found(
+        self, inputs: Sequence[Tensor], base: Tensor, values: Values, names: Sequence[str]
+    ) -> Any:
+        """What the method's fit finds for these inputs; None if it has none to make."""
+        key = "unet.conv_in.weight"
+        task, sources = self._task(inputs, base, values, names, None, 0, key, "F32")
+        labels = [*names[: len(inputs)], "base"]
+        engine = Engine(sources, labels, {self.method.spec.name: self.method})
+        fit = self._fit(task)
+        return None if fit is None else self._found(fit, engine).get(key, {})
+
+    def _task(  # noqa: PLR0917
+        self, inputs: Sequence[Tensor], base: Tensor | None, values: Values,
+        names: Sequence[str], spaces: Sequence[Space] | None, seed: int, key: str, dtype: str,
+    ) -> tuple[Task, list[Memory]]:  # fmt: skip
         shape, count = tuple(inputs[0].shape), len(inputs)
         spec = self.method.spec
         given: Sequence[Space] = spaces or ("weight",) * count
-        node = Combine(
+        merge = Combine(
             method=spec.name,
             version=spec.version,
             space=self.space,
@@ -91,14 +137,33 @@ class Bench:
             seed=seed if spec.random else None,
         )
         sources = [Memory(tensor) for tensor in (*inputs, inputs[0] if base is None else base)]
-        engine = Engine(sources, [*node.names, "base"], {spec.name: self.method}, slab)
-        return engine.run(Task(key, TensorSpec(dtype, shape), node)).reshape(shape)
+        return Task(key, TensorSpec(dtype, shape), merge), sources
+
+    def _found(self, fit: Fit, engine: Engine) -> dict[str, Any]:
+        """What the method's fit finds; a stand-in plays the models that run."""
+        found: dict[str, Any] = {}
+        for key, value in find(fit, self.method, FitModels(fit, engine, StandIn(fit))):
+            known = found.setdefault(key, {})
+            found[key] = {**known, **value} if isinstance(value, Mapping) else value
+        return found
+
+    def _fit(self, task: Task) -> Fit | None:
+        """The fit that a plan of this task and its companion would have."""
+        fits: list[Fit] = []
+        assert isinstance(task.node, Combine), "a merge"
+        planned = Fits(fits, 0)
+        for key in (task.key, COMPANION):
+            planned.add(
+                "", self.method.spec, tuple, key=key, merge=task.node,
+                start=task.node.base or Read(len(task.node.inputs)), like=task.spec, block="IN00",
+            )  # fmt: skip
+        return fits[0] if fits else None
 
     def values(self, given: Values, count: int) -> TaskValues:
         """All parameters: what is given, else the defaults; one per model where that is so."""
         found: dict[str, Value] = {}
         for param in self.method.spec.params:
-            value = given.get(param.name, param.default)
+            value = given.get(param.name, usual(param))
             if param.per_model and not isinstance(value, tuple):
                 value = (float(value),) * count
             found[param.name] = value[:count] if isinstance(value, tuple) else value
@@ -135,6 +200,11 @@ class Bench:
         }
 
 
+def usual(param: Param) -> Scalar:
+    """The default, or some text where a user has to give one."""
+    return _WORDS.get(param.kind, (param.default,))[0]
+
+
 def ends(param: Param) -> tuple[Scalar, ...]:
     """The outermost values that are allowed, or all of a choice."""
     if param.kind == "bool":
@@ -142,7 +212,7 @@ def ends(param: Param) -> tuple[Scalar, ...]:
     if param.kind == "choice":
         return param.choices
     if param.range is None:
-        return (param.default, param.default)
+        return _WORDS.get(param.kind, (param.default,) * 2)
     return tuple(param.check(end) for end in param.range.allowed)
 
 
@@ -153,4 +223,4 @@ def alternatives(param: Param) -> Iterator[Scalar]:
         low, high = param.range.low, param.range.high
         inner = [low + share * (high - low) for share in (0.5, 0.25, 0.75)]
         ordinary = [round(x) if param.kind == "int" else x for x in (*inner, low, high)] + ordinary
-    yield from (value for value in dict.fromkeys(ordinary) if value != param.default)
+    yield from (value for value in dict.fromkeys(ordinary) if value != usual(param))

@@ -1,0 +1,114 @@
+"""Probe: what methods want to know of models that run, asked of diffusers pipelines."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdmerge.errors import PlanError
+from sdmerge.plan import Plan
+from sdmerge.sample.denoising import denoising_loss
+from sdmerge.sample.draw import Sampling, Shot, draw
+from sdmerge.sample.gather import squared_gradients, watched
+from sdmerge.sample.pipeline import build_pipeline
+from sdmerge.sinks.pipeline import component_names, side_files
+
+GUIDANCE = 3.0
+
+
+def pipelines(plans: Sequence[Plan], seed: int) -> PipelineProbe:
+    """A probe of models that are given as plans; merge.run takes it as `probe`."""
+    return PipelineProbe(tuple(plans), seed)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineProbe:
+    """Builds one pipeline at a time, in float32."""
+
+    plans: tuple[Plan, ...]
+    seed: int
+
+    def networks(self) -> Mapping[str, tuple[nn.Module, Mapping[str, Any]]]:
+        """The main network, as a module without weights."""
+        plan = self.plans[0]
+        main = plan.family.main.name if plan.family.components else ""
+        if main not in component_names(plan):
+            raise PlanError(f"only networks of a known family are aligned, not {plan.family.title}")
+        files = side_files(plan)
+        config = json.loads(files[f"{main}/config.json"])
+        library, name = json.loads(files["model_index.json"])[main]
+        with torch.device("meta"):
+            module: Any = getattr(importlib.import_module(library), name).from_config(config)
+            return {main: (module.eval(), _unet_inputs(module.config))}
+
+    def activations(
+        self, place: int, prompts: Sequence[str], *, samples: int, steps: int, widest: int
+    ) -> Iterator[tuple[str, Tensor]]:
+        """XᵀX of every layer, over all that it sees while the pipeline draws."""
+        pipeline = self._pipeline(place)
+        grams: dict[str, Tensor] = {}
+        with watched(self._layers(pipeline), grams, widest):
+            for _ in draw(pipeline, self._shots(prompts, samples), Sampling(steps, GUIDANCE)):
+                pass
+        yield from ((key, gram.cpu()) for key, gram in grams.items())
+
+    def gradients(
+        self, place: int, prompts: Sequence[str], *, samples: int, steps: int
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The mean squared gradient, sample by sample, of the loss on what the model draws."""
+        pipeline = self._pipeline(place)
+        parameters = dict(self._parameters(pipeline))
+        losses = (
+            functools.partial(denoising_loss, pipeline, shot, steps, GUIDANCE)
+            for shot in self._shots(prompts, samples)
+        )
+        sums = squared_gradients(parameters, losses)
+        yield from ((key, total.cpu() / samples) for key, total in sums.items())
+
+    def _pipeline(self, place: int) -> Any:
+        return build_pipeline(self.plans[place], dtype=torch.float32, probe=pipelines)
+
+    def _shots(self, prompts: Sequence[str], samples: int) -> list[Shot]:
+        return [Shot(prompts[n % len(prompts)], self.seed + n) for n in range(samples)]
+
+    def _parts(self, pipeline: Any) -> Iterator[tuple[str, nn.Module]]:
+        for name in component_names(self.plans[0]):
+            yield name, getattr(pipeline, name)
+
+    def _layers(self, pipeline: Any) -> Iterator[tuple[str, nn.Module]]:
+        for part, module in self._parts(pipeline):
+            for name, layer in module.named_modules():
+                if isinstance(layer, nn.Linear | nn.Conv2d):
+                    yield _canonical(part, f"{name}.weight"), layer
+
+    def _parameters(self, pipeline: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        for part, module in self._parts(pipeline):
+            for name, parameter in module.named_parameters():
+                yield _canonical(part, name), parameter
+
+
+def _canonical(component: str, name: str) -> str:
+    return f"{component}.{name.replace('text_model.', '', 1)}"
+
+
+def _unet_inputs(config: Any) -> Mapping[str, Any]:
+    """Arguments that fit a UNet of any size."""
+    side = 8 * 2 ** len(config.block_out_channels)
+    found: dict[str, Any] = {
+        "sample": torch.zeros(1, config.in_channels, side, side),
+        "timestep": torch.zeros(1),
+        "encoder_hidden_states": torch.zeros(1, 7, config.cross_attention_dim),
+    }
+    if config.addition_embed_type == "text_time":
+        pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+        found["added_cond_kwargs"] = {
+            "text_embeds": torch.zeros(1, pooled), "time_ids": torch.zeros(1, 6),
+        }  # fmt: skip
+    return found

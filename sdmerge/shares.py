@@ -1,0 +1,34 @@
+"""Combinations of the inputs, worked out from the inner products between them.
+
+A mean or a median of tensors is Σ sᵢ·xᵢ; its shares sᵢ follow from n × n numbers in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdmerge.method import total
+
+
+def counts(weight: Tensor) -> np.ndarray:
+    """Weights that are not negative as shares that sum to one; equal ones if all are zero."""
+    given = weight.reshape(-1).double().numpy()
+    return given / given.sum() if given.any() else np.full(len(given), 1 / len(given))
+
+
+def dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Σ of left · right over the last dimension; BLAS may round as the memory lies."""
+    return np.add.reduce(left * right, axis=-1)
+
+
+def length(products: np.ndarray, shares: np.ndarray) -> float:
+    """‖Σ sᵢ·xᵢ‖ from the inner products [n, n]."""
+    return float(np.sqrt(max(float(dot(dot(products, shares), shares)), 0.0)))
+
+
+def combination(stack: Tensor, shares: np.ndarray) -> Tensor:
+    """Σ sᵢ·xᵢ over the first dimension of `stack` [n, *shape]."""
+    column = torch.from_numpy(shares).to(stack.dtype)
+    return total(column.reshape(-1, *[1] * (stack.ndim - 1)) * stack)

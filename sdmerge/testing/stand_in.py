@@ -1,0 +1,82 @@
+"""A stand-in for models that run: numbers that depend on what is asked, and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdmerge.plan.tasks import Fit
+from sdmerge.scores import score
+
+_MOST_CHANNELS = 1000
+"""No layer of a real network has as many as a long row of numbers."""
+
+
+class StandIn:
+    """A probe for tensors that belong to no model."""
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+
+    def networks(self) -> Mapping[str, tuple[nn.Module, Mapping[str, Any]]]:
+        """A network of the first tensor, whose channels may come in any order."""
+        key, spec = next(iter(self._fit.specs.items()))
+        if math.prod(spec.shape[:1]) > _MOST_CHANNELS:
+            return {}
+        component, _, name = key.partition(".")
+        return {component: (_Summed(name, spec.shape), {})}
+
+    def activations(
+        self, place: int, prompts: Sequence[str], *, samples: int, steps: int, widest: int
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The inner products of a few random rows."""
+        for key, spec in self._fit.specs.items():
+            width = math.prod(spec.shape[1:])
+            if len(spec.shape) > 1 and 0 < width <= widest:
+                rows = self._noise(place, key, (2 * width, width), prompts, samples, steps)
+                yield key, rows.T @ rows
+
+    def gradients(
+        self, place: int, prompts: Sequence[str], *, samples: int, steps: int
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Squares of random numbers."""
+        for key, spec in self._fit.specs.items():
+            yield key, self._noise(place, key, spec.shape, prompts, samples, steps).square().float()
+
+    def _noise(self, place: int, key: str, shape: tuple[int, ...], *asked: object) -> Tensor:
+        text = repr((self._fit.names[place], key, shape, asked)).encode()
+        seed = int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "little")
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).double()
+
+
+class _Summed(nn.Module):
+    """The sum of a tensor over its first axis."""
+
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self._name = name
+        self.tensor = nn.Parameter(torch.empty(shape, device="meta"))
+
+    def state_dict(self, *_: Any, **__: Any) -> dict[str, Tensor]:
+        """The one tensor, under the name it goes by."""
+        return {self._name: self.tensor}
+
+    def forward(self) -> Tensor:
+        return self.tensor.sum(0) if self.tensor.dim() else self.tensor * 1
+
+
+@score
+def largest(model: Mapping[str, Tensor]) -> float:
+    """More for larger numbers."""
+    return sum(float(tensor.double().sum()) for tensor in model.values())
+
+
+@score
+def smallest(model: Mapping[str, Tensor]) -> float:
+    """More for smaller numbers."""
+    return -largest(model)

@@ -45,10 +45,8 @@ def test_only_a_merge_draws_japanese_prompts_as_prints(prompts: str, least: floa
 
 
 def test_the_student_needs_four_steps_and_no_guidance() -> None:
-    student = value(f"distilled | English | {FEW} | plain", "content")
-    assert student >= 0.82
-    assert student >= value(f"base | English | {FEW} | plain", "content")
-    assert value(f"base with few_step | English | {FEW} | plain", "content") >= 0.82
+    for model in ("distilled", "base with few_step"):
+        assert value(f"{model} | English | {FEW} | plain", "content") >= 0.82
 
 
 def test_merges_draw_in_four_steps_what_no_parent_draws() -> None:

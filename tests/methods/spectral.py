@@ -32,15 +32,9 @@ def merge(name: str, deltas: Sequence[Matrix], **values: Value) -> Matrix:
 
 def body(name: str, deltas: Sequence[Matrix], **values: Value) -> Matrix:
     """The method's own formula in float64."""
-    stack = torch.from_numpy(np.stack(deltas))
-    bench = Bench(METHODS[name])
-    wide = {
-        key: torch.tensor(value).double().reshape(-1, *[1] * (stack.dim() - 1))
-        if isinstance(value, tuple)
-        else value
-        for key, value in bench.values(values, len(deltas))
-    }
-    return METHODS[name].merge(stack, None, None, wide).numpy()
+    method, stack = METHODS[name], torch.from_numpy(np.stack(deltas))
+    masks = [None] * method.spec.random
+    return method.body(stack, *masks, **values).numpy()
 
 
 def flat(deltas: Sequence[Matrix]) -> list[Matrix]:

@@ -15,8 +15,8 @@ the deltas and on average, as long as they are. It is 1 for orthogonal deltas, 1
 
 Without a base:
 
-5. Two models whose average would be more than 1 % shorter than they are: slerp, which keeps their
-   length.
+5. Models whose average would be more than 1 % shorter than they are: slerp for two and karcher for
+   more, which keep their length.
 6. Else linear with equal weights.
 
 A note names models that did not move, one that went three times as far as another, and, without a
@@ -81,10 +81,11 @@ def _of_weights(whole: Measures) -> Suggestion:
     lengths, pair = sum(whole.norms), len(whole.norms) == 2
     shorter = 1 - _length_of_sum(whole) / lengths if lengths else 0.0
     reason = f"the average of the models is {shorter:.2%} shorter than they are"
-    if pair and shorter > SHORTER:
-        kept = f"{reason}, more than {SHORTER:.0%}, and slerp keeps their length"
-        return Suggestion("slerp", {"t": 0.5}, kept, ("linear",))
-    return Suggestion("linear", {"weight": 1.0}, reason, ("slerp",) if pair else ())
+    curved, values = ("slerp", {"t": 0.5}) if pair else ("karcher", {"weight": 1.0})
+    if shorter > SHORTER:
+        kept = f"{reason}, more than {SHORTER:.0%}, and {curved} keeps their length"
+        return Suggestion(curved, values, kept, ("linear",))
+    return Suggestion("linear", {"weight": 1.0}, reason, (curved,))
 
 
 def _length_of_sum(whole: Measures) -> float:

@@ -87,9 +87,11 @@ def test_weights(cosine: float, method: str) -> None:
     assert f"{1 - math.sqrt((1 + cosine) / 2):.2%} shorter" in said.reason
 
 
-def test_slerp_takes_two() -> None:
+def test_slerp_takes_two_and_karcher_more() -> None:
     said = suggest(found((0.5, 0.5, 0.5), None, (1.0, 1.0, 1.0), based=False))
-    assert (said.method, said.also) == ("linear", ())
+    assert (said.method, said.parameters, said.also) == ("karcher", {"weight": 1.0}, ("linear",))
+    near = suggest(found((0.99, 0.99, 0.99), None, (1.0, 1.0, 1.0), based=False))
+    assert (near.method, near.also) == ("linear", ("karcher",))
 
 
 @pytest.mark.parametrize(("cosine", "words"), [(0.91, "come from one model"), (0.89, "seldom")])

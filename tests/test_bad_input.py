@@ -503,7 +503,7 @@ def test_control_c(
         assert linear(three[0], out=tmp_path / out).code == 0
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
 
-    def advance(done: int, total: int) -> None:
+    def advance(done: int, total: int, *_: object) -> None:
         if 0 < done < total:
             assert any(".partial" in name for name in listing(tmp_path))
             signal.raise_signal(signal.SIGINT)

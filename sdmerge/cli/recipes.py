@@ -58,12 +58,22 @@ def _field(name: str) -> str:
 
 
 def _all_params() -> Mapping[str, Param]:
-    """Every parameter name of every method; the first declaration describes it."""
+    """Every parameter name of every method, described as most methods mean it."""
+    meanings: dict[str, dict[str, list[str]]] = {}
     found: dict[str, Param] = {}
     for spec in manifest().values():
         for param in spec.params:
             found.setdefault(param.name, param)
-    return dict(sorted(found.items()))
+            meanings.setdefault(param.name, {}).setdefault(param.doc, []).append(spec.name)
+    return {name: replace(found[name], doc=_described(meanings[name])) for name in sorted(found)}
+
+
+def _described(meanings: Mapping[str, Sequence[str]]) -> str:
+    """The text that most methods share, and whose it is if others have another."""
+    doc, names = max(meanings.items(), key=lambda meaning: len(meaning[1]))
+    if len(meanings) == 1:
+        return doc
+    return f"{doc} So in {', '.join(names)}; of others see `sdmerge methods NAME`."
 
 
 def check_picture(path: Path, *, force: bool) -> None:

@@ -11,9 +11,8 @@ from torch import Tensor
 from sdmerge.consensus import weighted_sum
 from sdmerge.fit import Found, Models
 from sdmerge.method import Fitting, Stat, Weight, Weights, method
-from sdmerge.params import Fraction, Lines, PerModel, Range
+from sdmerge.params import Fraction, Lines, PerModel, Range, Share
 
-Share = Annotated[float, Range(0.0, 1.5, limits=(0.0, 4.0))]
 Count = Annotated[int, Range(1, 64, limits=(1, 10000))]
 Width = Annotated[int, Range(64, 8192, limits=(1, 65536))]
 

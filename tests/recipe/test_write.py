@@ -34,8 +34,15 @@ def plain(param: Param) -> st.SearchStrategy[Any]:
         return st.booleans()
     if param.kind == "choice":
         return st.sampled_from(param.choices)
+    if param.kind == "int":
+        return st.integers(*map(int, param.range.allowed if param.range else (0, 9)))
+    if param.kind == "lines":
+        return st.just(["a red star", "青い丸"])
+    if param.kind == "text":
+        return st.just("python:module:function")
     number = numbers(param)
     row = st.lists(number, min_size=2, max_size=4)
+    presets = st.sampled_from(list(PRESETS)).map(lambda name: {"preset": name})
     search = (
         st.lists(number, min_size=3, max_size=3, unique=True)
         .map(sorted)
@@ -45,8 +52,8 @@ def plain(param: Param) -> st.SearchStrategy[Any]:
         number,
         row,
         row.map(lambda given: {"mbw": given}),
-        st.sampled_from(list(PRESETS)).map(lambda name: {"preset": name}),
         search,
+        *([presets] if param.range is None or param.range.allowed[0] <= 0.0 else []),
     )
 
 

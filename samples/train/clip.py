@@ -51,7 +51,9 @@ class VitClip:
         return functional.normalize(self.module.visual_projection(pooled), dim=-1)
 
     def texts(self, ids: Tensor) -> Tensor:
-        pooled = self.module.text_model(input_ids=ids).pooler_output
+        # text is read forwards up to its end, the largest id: what pads it changes nothing
+        longest = int((ids != ids.amax()).sum(1).amax()) + 1
+        pooled = self.module.text_model(input_ids=ids[:, :longest]).pooler_output
         return functional.normalize(self.module.text_projection(pooled), dim=-1)
 
     def scale(self) -> Tensor:

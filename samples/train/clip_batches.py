@@ -15,7 +15,6 @@ GROUPS = 16
 FEWEST = 6  # shapes of a group
 OTHER_ORDER = 0.25
 CLIP_TOKENS = 32
-LONGEST = 20  # tokens of a caption; what pads it changes nothing, as text is read forwards
 LANGUAGES: Sequence[Language] = ("en", "ja")
 
 
@@ -28,7 +27,7 @@ class Half:
     """
 
     pixels: Tensor  # uint8 [n, 3, 64, 64]
-    words: Tensor  # [languages, orders, n, longest]
+    words: Tensor  # [languages, orders, n, tokens]
     groups: list[list[Tensor]]  # group → shape → rows
 
     def batch(self, dice: Generator) -> tuple[Tensor, Tensor]:
@@ -70,7 +69,7 @@ def half(name: str) -> Half:
 
 def _words(pictures: list[tuple[str, Picture]], language: Language, order: int) -> Tensor:
     captions = [caption(p, language, style=style, order=order) for style, p in pictures]  # type: ignore[arg-type]
-    return token_ids(captions, LONGEST)
+    return token_ids(captions, CLIP_TOKENS)
 
 
 def spoil(images: Tensor, dice: Generator) -> Tensor:

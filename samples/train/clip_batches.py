@@ -64,7 +64,8 @@ def half(name: str) -> Half:
         group.setdefault(picture.shape, []).append(row)
     groups = [[*map(torch.tensor, group.values())] for group in rows.values()]
     pixels = torch.cat([part.pixels for part in styles.values()])
-    return Half(pixels, words, [group for group in groups if len(group) >= FEWEST])
+    fewest = min(FEWEST, max(map(len, groups)))  # fewer in a trial run of few pictures
+    return Half(pixels, words, [group for group in groups if len(group) >= fewest])
 
 
 def _words(pictures: list[tuple[str, Picture]], language: Language, order: int) -> Tensor:

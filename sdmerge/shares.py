@@ -30,5 +30,5 @@ def length(products: np.ndarray, shares: np.ndarray) -> float:
 
 def combination(stack: Tensor, shares: np.ndarray) -> Tensor:
     """Σ sᵢ·xᵢ over the first dimension of `stack` [n, *shape]."""
-    column = torch.from_numpy(shares).to(stack.dtype)
+    column = torch.from_numpy(shares).to(stack.dtype)  # pyright: ignore[reportUnknownMemberType]
     return total(column.reshape(-1, *[1] * (stack.ndim - 1)) * stack)

@@ -89,13 +89,15 @@ class Output:
     def progress(self, what: str) -> Generator[Advance]:
         """Progress on stderr with rate and time left: a bar on a terminal, else a line at times."""
         if self.mode == "quiet":
-            yield lambda done, total, now=what: None
+            yield _silent
         elif self._talk.is_terminal:
             with self._bar() as bar:
                 task = bar.add_task(what, total=None)
-                yield lambda done, total, now=what: bar.update(
-                    task, description=now, completed=done, total=total
-                )
+
+                def advance(done: int, total: int, now: str = what) -> None:
+                    bar.update(task, description=now, completed=done, total=total)
+
+                yield advance
         else:
             yield self._lines(what)
 
@@ -128,3 +130,7 @@ class Output:
             self.note(f"{what}: {size}, {rate / 1e6:,.0f} MB/s, {left:.0f} s left")
 
         return advance
+
+
+def _silent(*_: object) -> None:
+    """Progress that nobody wants to see."""

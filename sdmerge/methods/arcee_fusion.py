@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ def divergences(whole: Whole, part: Part) -> np.ndarray:
     of_a, of_b, growth, shift = whole.sum_by(part, terms)
     growth /= of_a
     near = np.log1p(growth.clip(-0.5, 0.5))
-    quotient = np.where(np.abs(growth) < 0.5, near, np.log(of_b) - np.log(of_a))
+    far = np.log(of_b) - np.log(of_a)
+    quotient = cast("np.ndarray", np.where(np.abs(growth) < 0.5, near, far))
     return (shift / of_b - quotient).clip(min=0.0).astype(np.float32)
 
 
@@ -70,7 +71,7 @@ def arcee_fusion(
     fence: Interquartile ranges above the median from which a change is important; 0 takes half.
     """
     by_row, least = found
-    divergence = torch.from_numpy(by_row)[here.of(_rows(here.shape))]
+    divergence = torch.from_numpy(by_row)[here.of(_rows(here.shape))]  # pyright: ignore[reportUnknownMemberType]
     # in float32 whatever the inputs are, as the quantiles were taken
     importance = (b - a).float().abs() * divergence
     return torch.where(importance >= least, b, a)

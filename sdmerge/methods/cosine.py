@@ -29,13 +29,13 @@ def alike_by_column(whole: Whole) -> Tensor:
     products = whole.gram_by("column")
     cosines = _cosines(products)
     there = (np.diagonal(products, axis1=1, axis2=2) > 0).sum(0)
-    return torch.from_numpy((cosines + cosines.sum() / max(np.sqrt(there.prod()), 1.0)) / 2)
+    return torch.from_numpy((cosines + cosines.sum() / max(np.sqrt(there.prod()), 1.0)) / 2)  # pyright: ignore[reportUnknownMemberType]
 
 
 def alike_as_they_are(whole: Whole) -> Tensor:
     """Per column the mean of its cosine and of that of the whole tensors."""
     products = whole.gram_by("column")
-    return torch.from_numpy((_cosines(products) + _cosines(products.sum(0))) / 2)
+    return torch.from_numpy((_cosines(products) + _cosines(products.sum(0))) / 2)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _stretched(alike: Callable[[Whole], Tensor]) -> Fitting:

@@ -2,6 +2,7 @@
 
 # torch does not type its Fourier transforms
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sdmerge.params import Blend, Fraction
 def _magnitude(a: Tensor, b: Tensor, alpha: float) -> Tensor:
     """|A|^(1-α) · |B|^α; numpy's powers, because torch's depend on the slab's tail."""
     x, y = (values.abs().double().numpy() for values in (a, b))
-    return torch.from_numpy(np.power(x, 1 - alpha) * np.power(y, alpha)).to(a.dtype)
+    return torch.from_numpy(np.power(x, 1 - alpha) * np.power(y, alpha)).to(a.dtype)  # pyright: ignore[reportUnknownMemberType]
 
 
 @method(title="Geometric sum", paper="https://github.com/ljleb/sd-mecha")

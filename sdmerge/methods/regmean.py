@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 from torch import Tensor
@@ -67,7 +67,7 @@ def regmean(
     pulls = (weights - plain).double().reshape(len(weights), plain.shape[0], -1) @ scaled
     # from the average on, so that what no input excites stays there
     ridge = 1e-6 * power * torch.eye(len(whole), dtype=torch.float64)
-    moved = torch.linalg.solve(whole + ridge, pulls.sum(dim=0).T).T
+    moved = cast("Tensor", torch.linalg.solve(whole + ridge, pulls.sum(dim=0).T).T)  # pyright: ignore[reportUnknownMemberType]
     return plain + moved.reshape(plain.shape).to(plain.dtype)
 
 

@@ -68,7 +68,7 @@ def arcs(
     whole: Whole, weight: Tensor, nuslerp_flatten: bool, nuslerp_row_wise: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """The shares of A and of B: one pair, or one per row or column."""
-    weight_a, weight_b = weight.reshape(-1).tolist()
+    weight_a, weight_b = map(float, weight.reshape(-1))
     both = weight_a + weight_b
     t = weight_b / both if abs(both) >= 1e-6 else 0.5
     one = nuslerp_flatten or len(whole.shape) < 2
@@ -100,7 +100,7 @@ def nuslerp(
     nuslerp_row_wise: Without flatten, turn each column (an input's weights) by its own angle, as
         mergekit does under this name, and not each row (an output's weights).
     """
-    share_a, share_b = (torch.from_numpy(one).to(a.dtype) for one in pair)
+    share_a, share_b = (torch.from_numpy(one).to(a.dtype) for one in pair)  # pyright: ignore[reportUnknownMemberType]
     if share_a.ndim:
         index = here.of(_part(nuslerp_row_wise))
         share_a, share_b = share_a[index], share_b[index]

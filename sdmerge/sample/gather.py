@@ -22,7 +22,7 @@ def squared_gradients(
         with torch.enable_grad():
             found = torch.autograd.grad(loss(), list(parameters.values()), allow_unused=True)
         for key, gradient in zip(parameters, found, strict=True):
-            if gradient is not None:
+            if gradient is not None:  # pyright: ignore[reportUnnecessaryComparison]  allow_unused
                 sums[key] += gradient.square()
     return {key: total.detach() for key, total in sums.items()}
 

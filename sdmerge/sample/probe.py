@@ -1,5 +1,7 @@
 """Probe: what methods want to know of models that run, asked of diffusers pipelines."""
 
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import functools

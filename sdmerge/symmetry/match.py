@@ -120,7 +120,7 @@ class _Gains:
 
 
 def _assign(gains: np.ndarray) -> Index:
-    from scipy.optimize import linear_sum_assignment
+    from scipy.optimize import linear_sum_assignment  # pyright: ignore[reportUnknownVariableType]
 
     return np.asarray(linear_sum_assignment(gains, maximize=True)[1])  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 

@@ -34,6 +34,8 @@ _WORDS: Mapping[Kind, tuple[Scalar, ...]] = {
     "text": (f"{_SCORES}largest", f"{_SCORES}smallest"),
 }
 _MOST_CORNERS = 64
+_NEVER_LOADED = ((),)
+"""Models that a stand-in plays: that there are any gives a fit a seed."""
 
 
 def grid(shape: Sequence[int], seed: int) -> Tensor:
@@ -102,7 +104,7 @@ class Bench:
         task, sources = self._task(inputs, base, values, names, spaces, seed, key, dtype)
         methods, labels = {self.method.spec.name: self.method}, [*names[: len(inputs)], "base"]
         engine = Engine(sources, labels, methods, slab)
-        if (fit := self._fit(task)) is not None:
+        if (fit := self._fit(task, seed)) is not None:
             found = Found(self._found(fit, engine))
             engine = Engine(sources, labels, methods, slab, [found])
             task = replace(task, node=replace(task.node, fit=0))
@@ -116,7 +118,7 @@ class Bench:
         task, sources = self._task(inputs, base, values, names, None, 0, key, "F32")
         labels = [*names[: len(inputs)], "base"]
         engine = Engine(sources, labels, {self.method.spec.name: self.method})
-        fit = self._fit(task)
+        fit = self._fit(task, 0)
         return None if fit is None else self._found(fit, engine).get(key, {})
 
     def _task(  # noqa: PLR0917
@@ -147,14 +149,14 @@ class Bench:
             found[key] = {**known, **value} if isinstance(value, Mapping) else value
         return found
 
-    def _fit(self, task: Task) -> Fit | None:
+    def _fit(self, task: Task, seed: int) -> Fit | None:
         """The fit that a plan of this task and its companion would have."""
         fits: list[Fit] = []
         assert isinstance(task.node, Combine), "a merge"
-        planned = Fits(fits, 0)
+        planned = Fits(fits, seed)
         for key in (task.key, COMPANION):
             planned.add(
-                "", self.method.spec, tuple, key=key, merge=task.node,
+                "", self.method.spec, lambda: _NEVER_LOADED, key=key, merge=task.node,
                 start=task.node.base or Read(len(task.node.inputs)), like=task.spec, block="IN00",
             )  # fmt: skip
         return fits[0] if fits else None

@@ -49,7 +49,7 @@ class StandIn:
             yield key, self._noise(place, key, spec.shape, prompts, samples, steps).square().float()
 
     def _noise(self, place: int, key: str, shape: tuple[int, ...], *asked: object) -> Tensor:
-        text = repr((self._fit.names[place], key, shape, asked)).encode()
+        text = repr((self._fit.seed, self._fit.names[place], key, shape, asked)).encode()
         seed = int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "little")
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).double()
 

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.report import put
+
 HERE = Path(__file__).resolve().parent
 CHUNK = 16 << 20
 
@@ -176,19 +178,8 @@ def record(figures: Figures, note: str) -> None:
     data = asdict(figures)
     (HERE / "full_size.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
     rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in data.items()]
-    text = "\n".join([HEAD, "| figure | value |", "|---|---|", *rows, "", note, ""])
-    (HERE / "README.md").write_text(text, "utf-8")
+    put("full_size", "\n".join(["| figure | value |", "|---|---|", *rows, "", note]).rstrip())
 
-
-HEAD = """# Benchmarks
-
-`uv run python -m benchmarks.full_size --folder DIR --record` makes two random SDXL checkpoints
-from the real config (a single file and a diffusers folder) and a rank-16 LoRA, and merges all three
-by TIES into a folder. *Copy* reads three such files and writes one, which is what the disk alone
-costs; *merge to copy* is the ratio of the two in one run. *Hash* is what the first merge of new
-files takes more, to record their sha256. *Anonymous* memory is what the process holds itself,
-without the page cache.
-"""
 
 if __name__ == "__main__":
     main()

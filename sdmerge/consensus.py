@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Literal
 
 import torch
@@ -15,11 +16,22 @@ NEARLY_ZERO = 1e-8
 """Weights whose sum is closer to zero than this cannot be normalised."""
 
 
-def weighted_sum(stack: Tensor, weight: float, *, normalize: bool) -> Tensor:
+def weighted_sum(stack: Tensor, weight: float | Tensor, *, normalize: bool) -> Tensor:
     """Σ wᵢ·xᵢ over the first dimension of `stack` [n, *shape]; ÷ Σ wᵢ if asked and possible."""
-    mixed = total(weight * stack)
-    scale = sum(float(share) for share in torch.as_tensor(weight).reshape(-1).expand(len(stack)))
-    return mixed / scale if normalize and abs(scale) > NEARLY_ZERO else mixed
+    shares = weight if isinstance(weight, Tensor) and weight.ndim else repeat(weight)
+    below = divisor(weight, len(stack), normalize=normalize)
+    # one product at a time: all of them at once would not fit the cache
+    products = (share * row for share, row in zip(shares, stack, strict=False))
+    mixed = next(products)
+    for product in products:
+        mixed += product
+    return mixed if below == 1.0 else mixed / below
+
+
+def divisor(weight: float, count: int, *, normalize: bool) -> float:
+    """Σ wᵢ of `count` inputs if asked for and not nearly zero, else 1."""
+    scale = sum(float(share) for share in torch.as_tensor(weight).reshape(-1).expand(count))
+    return scale if normalize and abs(scale) > NEARLY_ZERO else 1.0
 
 
 def disjoint_mean(deltas: Tensor, weight: float | Tensor, vote: Vote, *, normalize: bool) -> Tensor:

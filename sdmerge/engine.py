@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,7 +23,10 @@ from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Combine, Node, Read, Task
+from sdmerge.scratch import Scratch
+from sdmerge.tally import PLAIN, Tally
 from sdmerge.tensors.dtypes import TORCH
+from sdmerge.tensors.filling import filler_of
 from sdmerge.tensors.spec import TensorSpec
 
 SLAB = 1 << 18
@@ -67,14 +70,18 @@ class Findings(Protocol):
         ...
 
 
+Pieces = Callable[[int, int], Tensor]
+"""(start, stop) → those elements as they are stored, good until the next call."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Operand:
-    """An input as it was given: a flat tensor, or None for one that does not differ from the base.
+    """An input as it was given: its elements, or None for one that does not differ from the base.
 
     `name` is the file, for complaints.
     """
 
-    tensor: Tensor | None
+    pieces: Pieces | None
     space: Space
     name: str
 
@@ -82,10 +89,10 @@ class _Operand:
         self, space: Space, base: Tensor | None, start: int, stop: int, out: Tensor
     ) -> Tensor:
         """Elements [start, stop) in `out`, as weights or as a difference from the base's slab."""
-        if self.tensor is None:
+        if self.pieces is None:
             assert base is not None, "an input without a tensor needs a base"
             return out.zero_() if space == "delta" else out.copy_(base)
-        out.copy_(self.tensor[start:stop])
+        out.copy_(self.pieces(start, stop))
         if self.space == space:
             return out
         assert base is not None, "a difference needs a base"
@@ -100,46 +107,55 @@ class _Operands:
     base: _Operand | None
     space: Space
     key: str
-    buffer: Tensor = field(default_factory=lambda: torch.empty(1, 0), compare=False)
+    scratch: Scratch
+    tally: Tally
+    held: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Where the base's slab in the scratch memory lies, once there is one."""
 
     def slab(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
-        """The inputs [n, stop - start] and the base, float32, good until the next call."""
+        """The inputs [n, stop - start] and the base, float32, sound, good until the next call."""
         base = self._base(start, stop)
-        # fresh memory for every slab would cost more than the arithmetic
-        if self.buffer.shape[1] < stop - start:
-            self.buffer.resize_(len(self.inputs), stop - start)
-        stack = self.buffer[:, : stop - start]
+        stack = self.scratch.take("stack", torch.float32, len(self.inputs), stop - start)
         for row, operand in zip(stack, self.inputs, strict=True):
             operand.seen_as(self.space, base, start, stop, row)
+        self._check(stack, base, start, stop)
         return stack, base
 
     def whole(self, shape: tuple[int, ...]) -> Whole:
         """The inputs, each to be read in pieces of any size."""
-        rows = [functools.partial(self._row, operand) for operand in self.inputs]
-        return Whole(rows, math.prod(shape), shape)
+        rows = [functools.partial(self._row, row) for row in range(len(self.inputs))]
+        return Whole(rows, math.prod(shape), shape, self.tally)
 
-    def check(self, stack: Tensor, base: Tensor | None, start: int, stop: int) -> None:
+    def _check(self, stack: Tensor, base: Tensor | None, start: int, stop: int) -> None:
         """A NaN or an infinity is an InputError that names the file and the tensor."""
         # a sum is finite only if all entries are, and much cheaper than looking at each
         sums = [float(values.sum()) for values in (stack, base) if values is not None]
         if all(math.isfinite(one) for one in sums):
             return
         for operand in (*self.inputs, *([self.base] if self.base else [])):
-            if operand.tensor is not None:
-                refuse_unsound(operand.tensor[start:stop], operand.name, self.key)
+            if operand.pieces is not None:
+                refuse_unsound(operand.pieces(start, stop), operand.name, self.key)
 
     def _base(self, start: int, stop: int) -> Tensor | None:
-        if self.base is None or self.base.tensor is None:
+        if self.base is None or self.base.pieces is None:
             return None
-        return self.base.tensor[start:stop].float()
+        out = self.scratch.take("base", torch.float32, stop - start)
+        if self.held != [(start, stop)] or stop - start > SLAB:
+            out.copy_(self.base.pieces(start, stop))
+            self.held[:] = [(start, stop)]
+        return out
 
-    def _row(self, operand: _Operand, start: int, stop: int) -> Tensor:
-        row = torch.empty(stop - start)
-        return operand.seen_as(self.space, self._base(start, stop), start, stop, row)
+    def _row(self, row: int, start: int, stop: int) -> Tensor:
+        # rows of one piece are looked at side by side
+        out = self.scratch.take(f"row {row}", torch.float32, stop - start)
+        base = self._base(start, stop)
+        self.inputs[row].seen_as(self.space, base, start, stop, out)
+        self._check(out, None, start, stop)
+        return out
 
 
 class Engine:
-    """Computes tasks. Threads may share one; it keeps nothing between tasks."""
+    """Computes tasks. Threads may share one; between tasks it keeps no more than scratch memory."""
 
     def __init__(
         self,
@@ -148,12 +164,16 @@ class Engine:
         methods: Mapping[str, Method],
         slab: int = SLAB,
         fits: Sequence[Findings] = (),
+        *,
+        tally: Tally = PLAIN,
     ) -> None:
         self._fits = fits
         self._sources = sources
         self._names = names
         self._methods = methods
         self._slab = slab
+        self._tally = tally
+        self._scratch = Scratch()
 
     def run(self, task: Task) -> Tensor:
         """The task's tensor, flat, in its output dtype. NaN, infinity and overflow are errors."""
@@ -168,10 +188,8 @@ class Engine:
 
     def whole(self, node: Combine, key: str, shape: tuple[int, ...]) -> Whole:
         """The inputs of a merge as its method sees them, sound, to be read in pieces."""
-        operands, numel = self._operands(node, key, shape), math.prod(shape)
-        for start, stop in self._slabs(numel):
-            operands.check(*operands.slab(start, stop), start, stop)
-        return operands.whole(shape)
+        # its rows may be looked at beside those of other tensors
+        return self._operands(node, key, shape, Scratch()).whole(shape)
 
     def tensor(self, node: Node, key: str, shape: tuple[int, ...]) -> Tensor:
         """What a node gives for `key`, in float32 and in its shape."""
@@ -183,10 +201,9 @@ class Engine:
         Slab by slab; each is good until the next.
         """
         assert isinstance(task.node, Combine), "only a merge has inputs"
-        operands = self._operands(task.node, task.key, task.spec.shape)
+        operands = self._operands(task.node, task.key, task.spec.shape, Scratch())
         for start, stop in self._slabs(task.spec.numel):
             stack, base = operands.slab(start, stop)
-            operands.check(stack, base, start, stop)
             yield stack, base
 
     def _copy(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
@@ -202,7 +219,7 @@ class Engine:
         self, node: Combine, key: str, shape: tuple[int, ...], dtype: torch.dtype
     ) -> Tensor:
         method, numel = self._methods[node.method], math.prod(shape)
-        operands = self._operands(node, key, shape)
+        operands = self._operands(node, key, shape, self._scratch)
         streams = self._streams(node, key)
         out = torch.empty(numel, dtype=dtype)
         if numel == 0:
@@ -212,7 +229,6 @@ class Engine:
         stat = self._survey(method, node, key, operands, shape)
         for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
-            operands.check(stack, base, start, stop)
             random = Random(streams, start, stop, slab_shape) if method.spec.random else None
             place = Place(start, stop, shape)
             merged = method.merge(stack.reshape(-1, *slab_shape), stat, place, random, values)
@@ -225,22 +241,41 @@ class Engine:
             store(merged, out[start:stop], key)
         return out
 
-    def _operands(self, node: Combine, key: str, shape: tuple[int, ...]) -> _Operands:
+    def _operands(
+        self, node: Combine, key: str, shape: tuple[int, ...], scratch: Scratch
+    ) -> _Operands:
         return _Operands(
             inputs=tuple(self._operand(child, key, shape) for child in node.inputs),
             base=None if node.base is None else self._operand(node.base, key, shape),
             space=node.space,
             key=key,
+            scratch=scratch,
+            tally=self._tally,
         )
 
     def _operand(self, node: Node | None, key: str, shape: tuple[int, ...]) -> _Operand:
-        """The node's tensor, flat: as stored for a read, float32 for a merge; None stays None."""
+        """The node's elements: as stored for a read, float32 for a merge; None stays None."""
         if node is None:
             return _Operand(None, "delta", "")
         if isinstance(node, Read):
-            return _Operand(self._sources[node.source].read(key), node.space, self._name(node))
+            return _Operand(self._pieces(node.source, key), node.space, self._name(node))
         merged = self._combine(node, key, shape, torch.float32)
-        return _Operand(merged, "weight", self._name(node))
+        return _Operand(lambda start, stop: merged[start:stop], "weight", self._name(node))
+
+    def _pieces(self, number: int, key: str) -> Pieces:
+        """A source's elements; what cannot be read in slices is read whole, and at once."""
+        source = self._sources[number]
+        filler = filler_of(source, key)
+        if filler is None:
+            whole = source.read(key)
+            return lambda start, stop: whole[start:stop]
+
+        def piece(start: int, stop: int) -> Tensor:
+            out = self._scratch.take("piece", filler.dtype, stop - start)
+            filler.fill(out, start)
+            return out
+
+        return piece
 
     def _survey(
         self,
@@ -255,8 +290,6 @@ class Engine:
             return self._fits[node.fit].of(key)
         if method.stats is None:
             return None
-        for start, stop in self._slabs(math.prod(shape)):
-            operands.check(*operands.slab(start, stop), start, stop)
         return method.survey(operands.whole(shape), _values(node, 2, torch.float64))
 
     @staticmethod

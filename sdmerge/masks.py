@@ -54,11 +54,20 @@ class Random:
 
         That is a number, one per input [n, 1, …], or one per element [n, *shape].
         """
-        chances: np.ndarray = torch.as_tensor(probability, dtype=torch.float64).numpy()
-        thresholds = np.rint(chances * 2.0**32).astype(np.uint64)
-        rows = np.broadcast_to(thresholds, (len(self._streams), *thresholds.shape[1:]))
+        rows = np.broadcast_to(*self._thresholds(probability))
         masks = np.stack([self._row(*pair) for pair in zip(self._streams, rows, strict=True)])
         return torch.from_numpy(masks)  # pyright: ignore[reportUnknownMemberType]
+
+    def source(self, probability: float | Tensor) -> tuple[np.ndarray, np.ndarray, int]:
+        """What `keep` is made of: per input a stream and a threshold, and the first element."""
+        thresholds = np.broadcast_to(*self._thresholds(probability)).reshape(len(self._streams), -1)
+        return np.array(self._streams, np.uint64), thresholds[:, 0].copy(), self._start
+
+    def _thresholds(self, probability: float | Tensor) -> tuple[np.ndarray, tuple[int, ...]]:
+        """What the random bits are compared with, and the shape with a row for each input."""
+        chances: np.ndarray = torch.as_tensor(probability, dtype=torch.float64).numpy()
+        thresholds = np.rint(chances * 2.0**32).astype(np.uint64)
+        return thresholds, (len(self._streams), *thresholds.shape[1:])
 
     def _row(self, stream: int, thresholds: np.ndarray) -> np.ndarray:
         bits = uniform_bits(stream, self._start, self._stop)

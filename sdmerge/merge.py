@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sdmerge.engine import SLAB, Engine
+from sdmerge.engine import SLAB, Engine, Findings
 from sdmerge.errors import Cancelled
 from sdmerge.fitting import OpenProbe, fitted
 from sdmerge.methods import METHODS
+from sdmerge.methods.kernels import compiled
 from sdmerge.plan.build import Plan
-from sdmerge.plan.tasks import Fit, Task
+from sdmerge.plan.tasks import Fit, Task, merges
 from sdmerge.sinks import Sink
 
 IN_FLIGHT = 256 << 20
@@ -71,7 +72,7 @@ def stream(
         fitted(plan, wanted, open_probe=probe, report=report, cancel=cancel) as fits,
         ThreadPoolExecutor(workers, "sdmerge", torch.set_num_threads, (1,)) as pool,
     ):
-        engine = Engine(plan.sources, plan.source_names, METHODS, slab, fits)
+        engine = _engine(plan, wanted, slab, fits)
         try:
             for task, future in _in_flight(
                 wanted, lambda task: pool.submit(engine.run, task), workers
@@ -89,6 +90,16 @@ def _fitting(fit: Fit, done: float) -> Progress:
     return Progress(
         round(done * tensors), tensors, round(done * size), size, "", f"fitting {fit.method}"
     )
+
+
+def _engine(plan: Plan, tasks: Sequence[Task], slab: int, fits: Sequence[Findings]) -> Engine:
+    """The engine for `tasks`, with compiled loops where there is enough to do for them."""
+    elements: Counter[str] = Counter()
+    for task in tasks:
+        for name in merges(task.node):
+            elements[name] += task.spec.numel
+    methods, counting = compiled(METHODS, elements)
+    return Engine(plan.sources, plan.source_names, methods, slab, fits, tally=counting)
 
 
 def _in_flight(

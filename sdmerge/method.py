@@ -31,6 +31,7 @@ from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Seen, Unit, manifes
 from sdmerge.masks import Random
 from sdmerge.params import Scalar, details, read_params, summary
 from sdmerge.place import Part, Place
+from sdmerge.tally import PLAIN, Tally, kth_magnitudes
 
 Weight = Annotated[Tensor, "weight"]
 Weights = Annotated[Tensor, "weights"]
@@ -44,6 +45,9 @@ Masks = Annotated[Random, "random"]
 
 LEAF = 1 << 16
 """Elements per leaf of a sum over a tensor: fixed, so that no slab and no thread changes a sum."""
+
+_PIECE = 1 << 18
+"""Elements read at once where their order does not matter."""
 
 
 def total(stack: Tensor) -> Tensor:
@@ -59,15 +63,20 @@ Quantity = Callable[[np.ndarray], np.ndarray]
 
 
 class Whole:
-    """The whole tensors of one merge, for what a method needs to know of them before it starts."""
+    """The whole tensors of one merge, for what a method needs to know of them before it starts.
+
+    `rows` give elements of each tensor, in float32 and good until the next piece is asked for.
+    """
 
     def __init__(
         self,
         rows: Sequence[Callable[[int, int], Tensor]],
         numel: int,
         shape: tuple[int, ...] | None = None,
+        tally: Tally = PLAIN,
     ) -> None:
         self._rows = rows
+        self._tally = tally
         self.numel = numel
         self.shape = (numel,) if shape is None else shape
 
@@ -168,23 +177,18 @@ class Whole:
 
     def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
         """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""
-        return torch.tensor(
-            [[self._kth(row, count)] for row, count in zip(self._rows, counts, strict=True)]
-        )
+        cuts = np.array([np.inf if count <= 0 else 0.0 for count in counts], np.float32)
+        open_ = [place for place, count in enumerate(counts) if 0 < count < self.numel]
 
-    def _kth(self, row: Callable[[int, int], Tensor], count: int) -> float:
-        if count <= 0:
-            return float("inf")
-        if count >= self.numel:
-            return 0.0
-        # leaf by leaf: the difference of two large tensors need not be held beside its magnitudes
-        magnitudes = np.empty(self.numel, np.float32)
-        for start in range(0, self.numel, LEAF):
-            stop = min(start + LEAF, self.numel)
-            np.abs(row(start, stop).numpy(), out=magnitudes[start:stop])
-        place = self.numel - count
-        magnitudes.partition(place)
-        return float(magnitudes[place])
+        def pieces() -> Iterator[list[np.ndarray]]:
+            for start in range(0, self.numel, _PIECE):
+                stop = min(start + _PIECE, self.numel)
+                rows = (self._rows[place](start, stop).numpy() for place in open_)
+                yield [row.astype(np.float32, copy=False) for row in rows]
+
+        if open_:
+            cuts[open_] = kth_magnitudes(pieces, [counts[place] for place in open_], self._tally)
+        return torch.from_numpy(cuts)[:, None]  # pyright: ignore[reportUnknownMemberType]
 
 
 Stats = Callable[..., Any]

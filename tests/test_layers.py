@@ -15,9 +15,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "lowrank", "spectrum", "families",
-    "adapters", "masks", "place", "method", "fit", "scores", "selection", "symmetry", "consensus",
-    "rows", "shares", "methods", "plan", "engine", "fitting", "sinks", "merge", "plugins",
-    "workspace", "verify", "sample", "analysis", "testing", "cli", "__main__",
+    "adapters", "masks", "place", "compiled", "tally", "method", "fit", "scores", "selection",
+    "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch", "engine", "fitting",
+    "sinks", "merge", "plugins", "workspace", "verify", "sample", "analysis", "testing", "cli",
+    "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from sdmerge.families.family import Family
 from sdmerge.families.keymap import KeyMap, Piece
 from sdmerge.tensors.dtypes import TORCH
+from sdmerge.tensors.filling import Filler, filler_of
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore
 
@@ -63,6 +64,26 @@ class MappedSource:
             if low < high:
                 flat[low - start : high - start] = self._read_piece(piece, low, high)
         return flat
+
+    def filler(self, key: str) -> Filler | None:
+        """What fills buffers with elements of `key`; None where pieces are not copied plainly."""
+        fillers: list[tuple[Piece, Filler]] = []
+        dtype = TORCH[self.specs[key].dtype]
+        for piece in self._keymap.pieces[key]:
+            filler = None if piece.transpose else filler_of(*self._find(piece.source))
+            if filler is None or filler.dtype != dtype:
+                return None
+            fillers.append((piece, filler))
+
+        def fill_all(out: Tensor, start: int) -> None:
+            for piece, filler in fillers:
+                low = max(start, piece.target_start)
+                high = min(start + out.numel(), piece.target_start + piece.count)
+                if low < high:
+                    shift = piece.source_start - piece.target_start
+                    filler.fill(out[low - start : high - start], low + shift)
+
+        return Filler(fill_all, dtype)
 
     def files_of(self, key: str) -> tuple[Path, ...]:
         """The files that hold the tensor `key`."""

@@ -139,3 +139,11 @@ def reads(node: Node | None) -> Iterator[Read]:
     elif node is not None:
         for child in (*node.inputs, node.base):
             yield from reads(child)
+
+
+def merges(node: Node | None) -> Iterator[str]:
+    """The methods at work below `node`, each as often as it is."""
+    if isinstance(node, Combine):
+        yield node.method
+        for child in (*node.inputs, node.base):
+            yield from merges(child)

@@ -1,10 +1,11 @@
-"""A .safetensors file as a store: positional reads into fresh buffers, no mapping.
+"""A .safetensors file as a store: positional reads into buffers, no mapping.
 
 A mapped file grows the process by every page it touches; reads into buffers do not.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.tensors.dtypes import TORCH, as_bytes
+from sdmerge.tensors.filling import Filler
 from sdmerge.tensors.header import header_of
 from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.spec import ITEMSIZE, TensorSpec, element_range
@@ -38,11 +40,19 @@ class SafetensorsStore:
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Tensor:
         """A fresh flat tensor of the elements [start, stop), in the stored dtype."""
         start, stop = element_range(self.specs, name, start, stop, str(self.path))
-        entry = self._entries[name]
-        flat = torch.empty(stop - start, dtype=TORCH[entry.spec.dtype])
-        offset = entry.begin + start * ITEMSIZE[entry.spec.dtype]
-        self._file.read_into(as_bytes(flat), offset)
+        flat = torch.empty(stop - start, dtype=TORCH[self.specs[name].dtype])
+        self._fill(name, flat, start)
         return flat
+
+    def filler(self, name: str) -> Filler:
+        """What fills buffers with elements of `name`."""
+        element_range(self.specs, name, 0, None, str(self.path))
+        return Filler(functools.partial(self._fill, name), TORCH[self.specs[name].dtype])
+
+    def _fill(self, name: str, out: Tensor, start: int) -> None:
+        entry = self._entries[name]
+        element_range(self.specs, name, start, start + out.numel(), str(self.path))
+        self._file.read_into(as_bytes(out), entry.begin + start * ITEMSIZE[entry.spec.dtype])
 
     def close(self) -> None:
         """Close the file, once reads under way are done."""

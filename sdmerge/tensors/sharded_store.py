@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from sdmerge.errors import CorruptFile, FileError
+from sdmerge.tensors.filling import Filler, filler_of
 from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.spec import TensorSpec, element_range
 from sdmerge.tensors.strict_json import load_object
@@ -47,6 +48,11 @@ class ShardedStore:
         """A fresh flat tensor of the elements [start, stop), from the shard that holds it."""
         start, stop = element_range(self.specs, name, start, stop, str(self.path))
         return self._shards[self._holder[name]].read(name, start, stop)
+
+    def filler(self, name: str) -> Filler | None:
+        """What fills buffers with elements of `name`, if its shard can."""
+        element_range(self.specs, name, 0, None, str(self.path))
+        return filler_of(self._shards[self._holder[name]], name)
 
     def close(self) -> None:
         """Close every shard."""

@@ -15,10 +15,12 @@ from sdmerge.engine import SLAB, Engine
 from sdmerge.fitting import FitModels, find
 from sdmerge.manifest import Space
 from sdmerge.method import Method
+from sdmerge.methods.kernels import tally, with_kernel
 from sdmerge.params import Kind, Param, Scalar
 from sdmerge.plan.fits import Fits
 from sdmerge.plan.tasks import Combine, Fit, Read, Task
 from sdmerge.plan.tasks import Values as TaskValues
+from sdmerge.tally import PLAIN
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.testing.stand_in import StandIn
 
@@ -99,11 +101,13 @@ class Bench:
         key: str = "unet.conv_in.weight",
         dtype: str = "F32",
         slab: int = SLAB,
+        kernel: bool = False,
     ) -> Tensor:
         """The merged tensor. `values` are what differs from the defaults."""
         task, sources = self._task(inputs, base, values, names, spaces, seed, key, dtype)
-        methods, labels = {self.method.spec.name: self.method}, [*names[: len(inputs)], "base"]
-        engine = Engine(sources, labels, methods, slab)
+        used = with_kernel(self.method) if kernel else self.method
+        methods, labels = {used.name: used}, [*names[: len(inputs)], "base"]
+        engine = Engine(sources, labels, methods, slab, tally=tally() if kernel else PLAIN)
         if (fit := self._fit(task, seed)) is not None:
             found = Found(self._found(fit, engine))
             engine = Engine(sources, labels, methods, slab, [found])

@@ -16,6 +16,7 @@ from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
 from sdmerge.method import LEAF, Method, Whole
 from sdmerge.methods import METHODS
+from sdmerge.methods.kernels import has_kernel
 from sdmerge.place import Place
 from sdmerge.testing.bench import DEFAULTS, Bench, Values, alternatives, ends, grid, noise, usual
 
@@ -212,6 +213,19 @@ def threads_leave_no_trace(bench: Bench) -> None:
             assert same, f"{threads} threads change the bytes"
 
 
+def a_kernel_leaves_no_trace(bench: Bench) -> None:
+    """The same bytes from the plain body and from the compiled one, where there is one."""
+    if not has_kernel(bench.method):
+        return
+    counts = sorted({bench.counts()[0], bench.counts()[-1]})
+    for values, count in itertools.product((*bench.corners(), *bench.far_corners()), counts):
+        for models, base in (_models((3000,), count), _close((3000,), count)):
+            _check_bytes(bench, models, base, values)
+    models, base = _close(_LARGE, counts[-1])
+    for values in (DEFAULTS, bench.spread(), *_choices(bench)):
+        _check_bytes(bench, models, base, values)
+
+
 LAWS: Sequence[Callable[[Bench], None]] = (
     it_says_what_it_is,
     chance_comes_from_the_seed,
@@ -224,6 +238,7 @@ LAWS: Sequence[Callable[[Bench], None]] = (
     no_parameter_is_dead,
     slabs_leave_no_trace,
     threads_leave_no_trace,
+    a_kernel_leaves_no_trace,
 )
 """In the order they are checked: later ones take earlier ones for granted."""
 
@@ -232,6 +247,22 @@ def _models(shape: Sequence[int], count: int) -> tuple[list[Tensor], Tensor]:
     """`count` models on the exact grid, and the base they were made of."""
     base = grid(shape, 0)
     return [base + grid(shape, seed) for seed in range(1, count + 1)], base
+
+
+def _close(shape: Sequence[int], count: int) -> tuple[list[Tensor], Tensor]:
+    """Half-precision fine-tunes of one base, zeros of both signs among them."""
+    base = noise(shape, 0).half().float()
+    base[::7] = -0.0
+    models = [(base + noise(shape, seed) / 16).half().float() for seed in range(1, count + 1)]
+    for place, model in enumerate(models):
+        model[place :: 5 + place] = base[place :: 5 + place]
+    return models, base
+
+
+def _check_bytes(bench: Bench, models: list[Tensor], base: Tensor, values: Values) -> None:
+    plain, fast = (bench.merge(models, base, values, kernel=kernel) for kernel in (False, True))
+    off = int((plain.view(torch.int32) != fast.view(torch.int32)).sum())
+    assert not off, f"{off} of {plain.numel()} differ in their bits with {dict(values)}"
 
 
 def _choices(bench: Bench) -> Iterator[Values]:

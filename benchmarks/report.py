@@ -1,0 +1,71 @@
+"""The figures as tables and a plot, in the README and beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+
+
+def put(section: str, text: str) -> None:
+    """Replace what stands between the marks of `section` in the README."""
+    readme = HERE / "README.md"
+    marked = re.compile(rf"(<!-- {section} -->\n).*?(<!-- /{section} -->)", re.DOTALL)
+    old = readme.read_text("utf-8")
+    readme.write_text(marked.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old), "utf-8")
+
+
+def record(figures: Mapping[str, Any]) -> None:
+    """Write merge.json, merge.svg and the tables."""
+    (HERE / "merge.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    (HERE / "merge.svg").write_text(plot(figures["methods"]), "utf-8")
+    tools = [f"{name} {version}" for name, version in figures["peers"].items()]
+    parts = [
+        _table(["", "seconds", "× floor", "GB anonymous"], _methods(figures["methods"])),
+        "![Seconds per merge](merge.svg)",
+        _table(["models of 0.5 B", *_names(figures["models"])], _growth(figures["models"])),
+        _table(["billions, two models", *_names(figures["size"])], _growth(figures["size"])),
+        f"{figures['cores']} cores; {', '.join(tools)}. {figures['note']}".strip(),
+    ]
+    put("merge", "\n\n".join(parts))
+
+
+def _methods(methods: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
+    return [[name, one["seconds"], one["ratio"], f"{one['gigabytes']:.2f}"]
+            for name, one in methods.items()]  # fmt: skip
+
+
+def _names(growth: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return [f"{name}, seconds" for name in next(iter(growth.values()))]
+
+
+def _growth(growth: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
+    return [[size, *(f"{second:.2f}" for second in row.values())] for size, row in growth.items()]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def plot(methods: Mapping[str, Mapping[str, float]]) -> str:
+    """Bars of seconds, the longest for the slowest, as SVG."""
+    longest = max(one["seconds"] for one in methods.values())
+    bars: list[str] = []
+    for place, (name, one) in enumerate(methods.items()):
+        y, width = 24 * place, max(1.0, 420 * one["seconds"] / longest)
+        colour = "#999" if "floor" in name else "#c77" if " " in name else "#47a"
+        bars.append(
+            f'<text x="150" y="{y + 16}" text-anchor="end">{name}</text>'
+            f'<rect x="156" y="{y + 4}" width="{width:.1f}" height="16" fill="{colour}"/>'
+            f'<text x="{160 + width:.1f}" y="{y + 16}">{one["seconds"]:.1f} s</text>'
+        )
+    height = 24 * len(methods) + 4
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{height}"'
+    style = 'font-family="sans-serif" font-size="12"'
+    return "\n".join([f'{head} {style}><rect width="100%" height="100%" fill="#fff"/>', *bars,
+                      "</svg>", ""])  # fmt: skip

@@ -1,0 +1,62 @@
+"""The k-th largest magnitude of a tensor that is never held as a whole.
+
+A float without its sign is ordered as its bits are, taken as an integer. So one pass counts the
+upper halves of the bits, which says in which of 2**15 intervals the magnitude lies, and another the
+lower halves within that interval: exact, and in a memory that does not grow with the tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Pieces = Callable[[], Iterable[Sequence[np.ndarray]]]
+"""Goes through the tensors, float32, once more: for each piece the elements of every tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Adds to a table how often each upper, or lower, half of the bits occurs."""
+
+    high: Callable[[np.ndarray, np.ndarray], None]
+    low: Callable[[np.ndarray, int, np.ndarray], None]
+
+
+def _count_high(bits: np.ndarray, table: np.ndarray) -> None:
+    table += np.bincount((bits >> 16) & 0x7FFF, minlength=len(table))
+
+
+def _count_low(bits: np.ndarray, high: int, table: np.ndarray) -> None:
+    inside = bits[(bits >> 16) & 0x7FFF == high]
+    table += np.bincount(inside & 0xFFFF, minlength=len(table))
+
+
+PLAIN = Tally(_count_high, _count_low)
+
+
+def kth_magnitudes(pieces: Pieces, counts: Sequence[int], tally: Tally = PLAIN) -> np.ndarray:
+    """Per tensor the smallest of its `count` largest magnitudes, float32; each has so many."""
+    tables = np.zeros((len(counts), 1 << 15), np.int64)
+    for piece in pieces():
+        for row, table in zip(piece, tables, strict=True):
+            tally.high(row.view(np.uint32), table)
+    places = [_place(table, count) for table, count in zip(tables, counts, strict=True)]
+    tables = np.zeros((len(counts), 1 << 16), np.int64)
+    for piece in pieces():
+        for row, table, (high, _) in zip(piece, tables, places, strict=True):
+            tally.low(row.view(np.uint32), high, table)
+    found = [
+        high << 16 | _place(table, left)[0]
+        for table, (high, left) in zip(tables, places, strict=True)
+    ]
+    return np.array(found, np.uint32).view(np.float32)
+
+
+def _place(table: np.ndarray, count: int) -> tuple[int, int]:
+    """In which bin the `count`-th largest lies, and which it is among the largest of that bin."""
+    above = np.cumsum(table[::-1])
+    place = int(np.searchsorted(above, count))
+    found = len(table) - 1 - place
+    return found, count - int(above[place] - table[found])

@@ -28,7 +28,7 @@ def weighted_sum(stack: Tensor, weight: float | Tensor, *, normalize: bool) -> T
     return mixed if below == 1.0 else mixed / below
 
 
-def divisor(weight: float, count: int, *, normalize: bool) -> float:
+def divisor(weight: float | Tensor, count: int, *, normalize: bool) -> float:
     """Σ wᵢ of `count` inputs if asked for and not nearly zero, else 1."""
     scale = sum(float(share) for share in torch.as_tensor(weight).reshape(-1).expand(count))
     return scale if normalize and abs(scale) > NEARLY_ZERO else 1.0

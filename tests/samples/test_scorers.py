@@ -1,7 +1,9 @@
 """The shipped scorers: they load where they should, agree, and know the world."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import open_clip
 import pytest
 import torch
@@ -98,6 +100,12 @@ def test_prompt_files_share_no_triple() -> None:
     assert len(prompts) == len({*prompts}) == sum(map(len, parts.values()))
 
 
+def _opened(path: Path) -> Tensor:
+    with Image.open(path) as picture:
+        pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+    return pixels.permute(2, 0, 1) / 127.5 - 1
+
+
 @pytest.mark.parametrize("split", ["search", "validation", "test"])
 def test_references_show_what_the_captions_say(split: str) -> None:
     oracle, pictures = load_oracle(), [Picture(*triple) for triple in splits()[split]]
@@ -107,8 +115,7 @@ def test_references_show_what_the_captions_say(split: str) -> None:
     ]
     files = [PROMPTS / line["reference"] for line in lines]
     assert {path.resolve() for path in files} == {*(REFERENCES / split).resolve().iterdir()}
-    pixels = [torch.tensor(Image.open(path).getdata()) for path in files]
-    images = torch.stack(pixels).reshape(-1, 64, 64, 3).permute(0, 3, 1, 2) / 127.5 - 1
+    images = torch.stack([_opened(path) for path in files])
     said = oracle.judge(images)
     right = [
         (s, f, b, kind) == (*picture.triple, "ukiyoe")

@@ -143,8 +143,8 @@ class Kind:
 
 
 KINDS = {
-    "clip_a": Kind("a", new_vit, Schedule(3200, 0, averaging=0.99), 1.2e-3, 31),
-    "clip_b": Kind("b", new_resnet, Schedule(1600, 0, averaging=0.99), 1e-3, 32),
+    "clip_a": Kind("a", new_vit, Schedule(3200, 128, averaging=0.99), 1.2e-3, 31),
+    "clip_b": Kind("b", new_resnet, Schedule(1600, 128, averaging=0.99), 1e-3, 32),
 }
 
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from sdmerge.method import Whole
+from sdmerge.tensors.spill import Found
 
-Found = tuple[str, Tensor | Mapping[str, Tensor]]
-"""A key with what the method's body gets for it."""
+__all__ = ["Found", "Models", "Probe"]
 
 
 class Probe(Protocol):

@@ -31,7 +31,7 @@ from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Seen, Unit, manifes
 from sdmerge.masks import Random
 from sdmerge.params import Scalar, details, read_params, summary
 from sdmerge.place import Part, Place
-from sdmerge.tally import PLAIN, Tally, kth_magnitudes
+from sdmerge.tally import PLAIN, Tally, smallest_kept
 
 Weight = Annotated[Tensor, "weight"]
 Weights = Annotated[Tensor, "weights"]
@@ -177,18 +177,15 @@ class Whole:
 
     def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
         """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""
-        cuts = np.array([np.inf if count <= 0 else 0.0 for count in counts], np.float32)
-        open_ = [place for place, count in enumerate(counts) if 0 < count < self.numel]
-
-        def pieces() -> Iterator[list[np.ndarray]]:
-            for start in range(0, self.numel, _PIECE):
-                stop = min(start + _PIECE, self.numel)
-                rows = (self._rows[place](start, stop).numpy() for place in open_)
-                yield [row.astype(np.float32, copy=False) for row in rows]
-
-        if open_:
-            cuts[open_] = kth_magnitudes(pieces, [counts[place] for place in open_], self._tally)
+        cuts = smallest_kept(self.pieces, counts, self.numel, self._tally)
         return torch.from_numpy(cuts)[:, None]  # pyright: ignore[reportUnknownMemberType]
+
+    def pieces(self, places: Sequence[int]) -> Iterator[list[np.ndarray]]:
+        """The elements of the tensors at `places`, float32, piece by piece."""
+        for start in range(0, self.numel, _PIECE):
+            stop = min(start + _PIECE, self.numel)
+            rows = (self._rows[place](start, stop).numpy() for place in places)
+            yield [row.astype(np.float32, copy=False) for row in rows]
 
 
 Stats = Callable[..., Any]

@@ -54,6 +54,25 @@ def kth_magnitudes(pieces: Pieces, counts: Sequence[int], tally: Tally = PLAIN) 
     return np.array(found, np.uint32).view(np.float32)
 
 
+def smallest_kept(
+    pieces: Callable[[Sequence[int]], Iterable[Sequence[np.ndarray]]],
+    counts: Sequence[int],
+    numel: int,
+    tally: Tally = PLAIN,
+) -> np.ndarray:
+    """Per tensor of `numel` elements the smallest of its `count` largest magnitudes, float32.
+
+    Infinite for none, 0 for all of them. `pieces(places)` goes through the tensors at these places.
+    """
+    cuts = np.array([np.inf if count <= 0 else 0.0 for count in counts], np.float32)
+    open_ = [place for place, count in enumerate(counts) if 0 < count < numel]
+    if open_:
+        cuts[open_] = kth_magnitudes(
+            lambda: pieces(open_), [counts[place] for place in open_], tally
+        )
+    return cuts
+
+
 def _place(table: np.ndarray, count: int) -> tuple[int, int]:
     """In which bin the `count`-th largest lies, and which it is among the largest of that bin."""
     above = np.cumsum(table[::-1])

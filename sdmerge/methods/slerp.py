@@ -12,27 +12,7 @@ from torch import Tensor
 from sdmerge.method import Here, Stat, Vector, Weight, Whole, method
 from sdmerge.params import Blend, Mergekit, PerModel, Strength
 from sdmerge.place import Part
-
-
-def angles(products: np.ndarray) -> np.ndarray:
-    """The angle between A and B from their inner products [..., 2, 2]; 0 where no one arc exists.
-
-    That is where they are parallel, opposite or zero.
-    """
-    lengths = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1)).prod(-1)
-    cosines = np.divide(products[..., 0, 1], lengths, np.ones_like(lengths), where=lengths > 0)
-    found = np.arccos(cosines.clip(-1.0, 1.0))
-    return np.where(np.sin(found) < 1e-4, 0.0, found)
-
-
-def shares(angle: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
-    """How much of A and of B makes the point at t of the arc; a straight line at angle 0."""
-    straight = angle == 0.0
-    sine = np.where(straight, 1.0, np.sin(angle))
-    return (
-        np.where(straight, 1 - t, np.sin((1 - t) * angle) / sine),
-        np.where(straight, t, np.sin(t * angle) / sine),
-    )
+from sdmerge.shares import along_arc, angles
 
 
 def arc(whole: Whole) -> np.ndarray:
@@ -56,7 +36,7 @@ def slerp(
         as mergekit does, so the result is shorter where the lengths differ.
     """
     angle = angles(products)
-    share_a, share_b = map(float, shares(angle, t))
+    share_a, share_b = map(float, along_arc(angle, t))
     if norm == "lerp" and angle > 0:
         length_a, length_b = math.sqrt(products[0, 0]), math.sqrt(products[1, 1])
         length = (1 - t) * length_a + t * length_b
@@ -72,7 +52,7 @@ def arcs(
     both = weight_a + weight_b
     t = weight_b / both if abs(both) >= 1e-6 else 0.5
     one = nuslerp_flatten or len(whole.shape) < 2
-    return shares(angles(whole.gram() if one else whole.gram_by(_part(nuslerp_row_wise))), t)
+    return along_arc(angles(whole.gram() if one else whole.gram_by(_part(nuslerp_row_wise))), t)
 
 
 def _part(nuslerp_row_wise: bool) -> Part:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from sdmerge.method import Delta, Stat, Whole, method
 from sdmerge.params import Blend
+from sdmerge.shares import along_arc, angles
 
 
 def inner_products(whole: Whole) -> np.ndarray:
@@ -30,10 +29,5 @@ def warp(a: Delta, b: Delta, products: Stat, *, t: Blend = 0.5) -> Delta:
 
     t: Position on the arc; 0 is A, 1 is B.
     """
-    lengths = math.sqrt(products[0, 0]) * math.sqrt(products[1, 1])
-    if lengths == 0.0:
-        return (1 - t) * a + t * b
-    angle = math.acos(min(1.0, max(-1.0, products[0, 1] / lengths)))
-    if math.sin(angle) < 1e-4:
-        return (1 - t) * a + t * b
-    return (math.sin((1 - t) * angle) * a + math.sin(t * angle) * b) / math.sin(angle)
+    share_a, share_b = map(float, along_arc(angles(products), t))
+    return share_a * a + share_b * b

@@ -15,6 +15,7 @@ from torch import Tensor
 from sdmerge.errors import CorruptFile, ResourceError
 
 Found = tuple[str, Tensor | Mapping[str, Tensor]]
+"""A key with what was found for it."""
 
 _SEPARATOR = "|"
 

@@ -59,9 +59,9 @@ class Random:
         return torch.from_numpy(masks)  # pyright: ignore[reportUnknownMemberType]
 
     def source(self, probability: float | Tensor) -> tuple[np.ndarray, np.ndarray, int]:
-        """What `keep` is made of: per input a stream and a threshold, and the first element."""
+        """What `keep` is made of: a stream per input, thresholds [n, …], and the first element."""
         thresholds = np.broadcast_to(*self._thresholds(probability)).reshape(len(self._streams), -1)
-        return np.array(self._streams, np.uint64), thresholds[:, 0].copy(), self._start
+        return np.array(self._streams, np.uint64), thresholds.copy(), self._start
 
     def _thresholds(self, probability: float | Tensor) -> tuple[np.ndarray, tuple[int, ...]]:
         """What the random bits are compared with, and the shape with a row for each input."""

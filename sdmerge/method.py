@@ -175,10 +175,13 @@ class Whole:
                 found[row] = values[row, place]
         return found
 
-    def kth_magnitude(self, counts: Sequence[int]) -> Tensor:
-        """Per tensor the smallest of its `count` largest magnitudes [n, 1]; infinite for none."""
+    def kth_magnitudes(self, counts: Sequence[Sequence[int]]) -> Tensor:
+        """Per tensor and count the smallest of its `count` largest magnitudes, infinite for none.
+
+        From [n][m] counts to [n, m].
+        """
         cuts = smallest_kept(self.pieces, counts, self.numel, self._tally)
-        return torch.from_numpy(cuts)[:, None]  # pyright: ignore[reportUnknownMemberType]
+        return torch.from_numpy(cuts)  # pyright: ignore[reportUnknownMemberType]
 
     def pieces(self, places: Sequence[int]) -> Iterator[list[np.ndarray]]:
         """The elements of the tensors at `places`, float32, piece by piece."""

@@ -34,5 +34,6 @@ def kth_magnitudes(
     found: dict[str, list[float]] = {}
     for group, keys in members.items():
         size = sum(math.prod(models.shapes[key]) for key in keys)
-        found[group] = smallest_kept(partial(pieces, keys), counts(size), size).tolist()
+        own = [[count] for count in counts(size)]
+        found[group] = smallest_kept(partial(pieces, keys), own, size)[:, 0].tolist()
     return found

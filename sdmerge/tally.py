@@ -36,40 +36,51 @@ def _count_low(bits: np.ndarray, high: int, table: np.ndarray) -> None:
 PLAIN = Tally(_count_high, _count_low)
 
 
-def kth_magnitudes(pieces: Pieces, counts: Sequence[int], tally: Tally = PLAIN) -> np.ndarray:
-    """Per tensor the smallest of its `count` largest magnitudes, float32; each has so many."""
+def kth_magnitudes(
+    pieces: Pieces, counts: Sequence[Sequence[int]], tally: Tally = PLAIN
+) -> np.ndarray:
+    """Per tensor and count the smallest of its `count` largest magnitudes [n, m], float32.
+
+    Each tensor has so many elements.
+    """
     tables = np.zeros((len(counts), 1 << 15), np.int64)
     for piece in pieces():
         for row, table in zip(piece, tables, strict=True):
             tally.high(row.view(np.uint32), table)
-    places = [_place(table, count) for table, count in zip(tables, counts, strict=True)]
-    tables = np.zeros((len(counts), 1 << 16), np.int64)
+    places = [
+        [_place(table, count) for count in own] for table, own in zip(tables, counts, strict=True)
+    ]
+    below = [{high: np.zeros(1 << 16, np.int64) for high, _ in own} for own in places]
     for piece in pieces():
-        for row, table, (high, _) in zip(piece, tables, places, strict=True):
-            tally.low(row.view(np.uint32), high, table)
+        for row, own in zip(piece, below, strict=True):
+            for high, table in own.items():
+                tally.low(row.view(np.uint32), high, table)
     found = [
-        high << 16 | _place(table, left)[0]
-        for table, (high, left) in zip(tables, places, strict=True)
+        [high << 16 | _place(tables[high], left)[0] for high, left in own]
+        for tables, own in zip(below, places, strict=True)
     ]
     return np.array(found, np.uint32).view(np.float32)
 
 
 def smallest_kept(
     pieces: Callable[[Sequence[int]], Iterable[Sequence[np.ndarray]]],
-    counts: Sequence[int],
+    counts: Sequence[Sequence[int]],
     numel: int,
     tally: Tally = PLAIN,
 ) -> np.ndarray:
-    """Per tensor of `numel` elements the smallest of its `count` largest magnitudes, float32.
+    """Per tensor of `numel` elements and count the smallest of its `count` largest magnitudes.
 
-    Infinite for none, 0 for all of them. `pieces(places)` goes through the tensors at these places.
+    [n, m], float32; infinite for none, 0 for all of them. `pieces(places)` goes through the tensors
+    at these places.
     """
-    cuts = np.array([np.inf if count <= 0 else 0.0 for count in counts], np.float32)
-    open_ = [place for place, count in enumerate(counts) if 0 < count < numel]
+    wanted = np.array(counts, np.int64)
+    cuts = np.where(wanted <= 0, np.float32(np.inf), np.float32(0))
+    within = (wanted > 0) & (wanted < numel)
+    open_ = np.flatnonzero(within.any(axis=1)).tolist()
     if open_:
-        cuts[open_] = kth_magnitudes(
-            lambda: pieces(open_), [counts[place] for place in open_], tally
-        )
+        clipped = wanted[open_].clip(1, numel).tolist()
+        found = kth_magnitudes(lambda: pieces(open_), clipped, tally)
+        cuts[open_] = np.where(within[open_], found, cuts[open_])
     return cuts
 
 

@@ -16,6 +16,7 @@ from test_same_bytes import data
 from tiny import merged, planned, same, words
 
 import sdmerge.compiled
+from sdmerge.compiled.ranking import SPREAD, magnitude_order
 from sdmerge.method import Method, Registry, Weights, method
 from sdmerge.methods import METHODS, kernels
 from sdmerge.tally import PLAIN, Tally, kth_magnitudes
@@ -38,7 +39,7 @@ def test_the_kth_magnitude_is_the_one_that_sorting_finds(
 ) -> None:
     length = min(map(len, rows))
     tensors = [np.array(row[:length], np.float32) for row in rows]
-    counts = [at.draw(st.integers(1, length)) for _ in tensors]
+    counts = [[at.draw(st.integers(1, length)) for _ in "ab"] for _ in tensors]
     width = at.draw(st.integers(1, length))
 
     def pieces() -> Iterator[Sequence[np.ndarray]]:
@@ -46,8 +47,22 @@ def test_the_kth_magnitude_is_the_one_that_sorting_finds(
             yield [tensor[start : start + width] for tensor in tensors]
 
     found = kth_magnitudes(pieces, counts, tally)
-    wanted = [np.sort(np.abs(t))[-count] for t, count in zip(tensors, counts, strict=True)]
+    ordered = [np.sort(np.abs(tensor)) for tensor in tensors]
+    wanted = [[row[-n] for n in own] for row, own in zip(ordered, counts, strict=True)]
     assert found.tolist() == wanted
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(FLOATS, min_size=1, max_size=60)
+    | st.lists(st.sampled_from([0.0, 1e-3, -1e-3, 2e-3, 1e30]), min_size=40, max_size=99)
+)
+def test_counting_orders_a_row_as_sorting_does(row: list[float]) -> None:
+    values = np.array(row, np.float32)
+    keys, memory = np.empty(len(row), np.uint64), np.empty(SPREAD * len(row) + 2, np.int32)
+    magnitude_order(values, memory, keys)
+    found = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    assert found.tolist() == np.argsort(np.abs(values), kind="stable").tolist()
 
 
 def test_there_are_kernels_and_they_are_used() -> None:

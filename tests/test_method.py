@@ -224,7 +224,7 @@ def test_registries_are_values() -> None:
 def test_the_kth_magnitude_is_that_of_a_sort(seed: int, size: int, count: int) -> None:
     row = torch.randn(size, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
     count = min(count, size)
-    found = float(whole(row).kth_magnitude([count]))
+    found = float(whole(row).kth_magnitudes([[count]]))
     if count == 0:
         assert found == float("inf")
     elif count == size:

@@ -12,6 +12,7 @@ from sdmerge.compiled.jit import jit
 
 BLOCK = 2048
 AFTER, BEFORE, COUNT = range(3)
+VOTES = {"after": AFTER, "before": BEFORE, "count": COUNT}
 
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
@@ -29,14 +30,27 @@ def cut_small(values: np.ndarray, cut: np.float32) -> None:
 
 
 @jit
-def drop(values: np.ndarray, stream: np.uint64, start: int, threshold: np.uint64) -> None:
-    """Zero what the mask does not keep; `start` is the index of the first element (see masks)."""
+def cut_outside(values: np.ndarray, low: np.float32, high: np.float32) -> None:
+    """Zero what is smaller than `low` or larger than `high`."""
     for i in range(values.size):
-        z = np.uint64(start + i) * _GOLDEN + stream
-        z = (z ^ (z >> _U30)) * _MIX_1
-        z = (z ^ (z >> _U27)) * _MIX_2
-        z = (z ^ (z >> _U31)) >> _U32
-        values[i] = values[i] if z < threshold else _ZERO
+        size = abs(values[i])
+        values[i] = values[i] if low <= size <= high else _ZERO
+
+
+@jit
+def random_bits(stream: np.uint64, index: int) -> np.uint64:
+    """The 32 random bits of one element (see masks)."""
+    z = np.uint64(index) * _GOLDEN + stream
+    z = (z ^ (z >> _U30)) * _MIX_1
+    z = (z ^ (z >> _U27)) * _MIX_2
+    return (z ^ (z >> _U31)) >> _U32
+
+
+@jit
+def drop(values: np.ndarray, stream: np.uint64, start: int, threshold: np.uint64) -> None:
+    """Zero what the mask does not keep; `start` is the index of the first element."""
+    for i in range(values.size):
+        values[i] = values[i] if random_bits(stream, start + i) < threshold else _ZERO
 
 
 @jit
@@ -102,6 +116,20 @@ def put_scaled(values: np.ndarray, scale: np.float32, out: np.ndarray) -> None:
     """scale·values."""
     for i in range(values.size):
         out[i] = scale * values[i]
+
+
+@jit
+def weighted_sum(
+    deltas: np.ndarray, start: int, stop: int, weight: np.ndarray, below: np.float32,
+    scale: np.float32, memory: np.ndarray,
+) -> None:  # fmt: skip
+    """The weighted sum of a block over `below`, scaled, into the first of the deltas."""
+    mixed = memory[0, : stop - start]
+    mixed[:] = -_ZERO
+    for k in range(len(deltas)):
+        add_weighted(deltas[k, start:stop], weight[k], mixed)
+    divide(mixed, below)
+    put_scaled(mixed, scale, deltas[0, start:stop])
 
 
 @jit

@@ -23,8 +23,9 @@ def kept_band(whole: Whole, density: Tensor, gamma: Tensor) -> tuple[Tensor, Ten
     kept = [math.ceil(float(share) * numel - 1e-6) for share in density.reshape(-1)]
     dropped = [math.floor(float(share) * numel + 1e-6) for share in gamma.reshape(-1)]
     above = [min(top, numel - count) for top, count in zip(dropped, kept, strict=True)]
-    low = whole.kth_magnitude([n and n + top for n, top in zip(kept, above, strict=True)])
-    high = whole.kth_magnitude([top and top + 1 for top in above])
+    ends = [(n and n + top, top and top + 1) for n, top in zip(kept, above, strict=True)]
+    found = whole.kth_magnitudes(ends)
+    low, high = found[:, :1], found[:, 1:]
     if numel - 1 in above:  # the smallest entry alone
         smallest, _ = whole.extremes(np.abs)
         high = torch.maximum(high, torch.as_tensor(smallest).reshape(-1, 1).to(high.dtype))

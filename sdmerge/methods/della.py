@@ -16,25 +16,24 @@ from sdmerge.rows import magnitude_ranks
 Window = Annotated[float, Range(0.0, 0.5)]
 
 
-def chances(deltas: Tensor, density: float, epsilon: float) -> Tensor:
-    """How likely each entry of [n, rows, width] is kept: MAGPRUNE (Deep et al., 2024).
+def chances(ranks: Tensor, width: int, density: float | Tensor, epsilon: float | Tensor) -> Tensor:
+    """How likely the entries of these ranks [n, …] are kept: MAGPRUNE (Deep et al., 2024).
 
     From density - ε for the smallest entry of a row to density + ε for the largest, in equal steps.
     """
     middle = torch.as_tensor(density, dtype=torch.float64)
     reach = torch.as_tensor(epsilon, dtype=torch.float64)
     reach = torch.minimum(reach, torch.minimum(middle, 1.0 - middle))
-    steps = deltas.shape[-1] - 1
-    if steps == 0:
-        return middle.broadcast_to(deltas.shape)
-    return middle + reach * (2.0 * magnitude_ranks(deltas).double() / steps - 1.0)
+    if width == 1:
+        return middle + torch.zeros_like(ranks)
+    return middle + reach * (2.0 * ranks.double() / (width - 1) - 1.0)
 
 
 def drop(
     deltas: Tensor, random: Random, density: float, epsilon: float, *, rescale: bool
 ) -> Tensor:
     """Each entry kept with its own chance, then divided by it."""
-    chance = chances(deltas, density, epsilon)
+    chance = chances(magnitude_ranks(deltas), deltas.shape[-1], density, epsilon)
     kept = torch.where(random.keep(chance), deltas, 0.0)
     return kept / chance.to(deltas.dtype).clamp(min=1e-12) if rescale else kept
 

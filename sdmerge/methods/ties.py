@@ -20,7 +20,7 @@ Trim = Literal["tensor", "block", "model"]
 
 def smallest_kept(whole: Whole, density: Tensor) -> Tensor:
     """Per delta the smallest magnitude [n, 1] among the share `density` that is kept."""
-    return whole.kth_magnitude(_counts(density, whole.numel))
+    return whole.kth_magnitudes([[count] for count in _counts(density, whole.numel)])
 
 
 def _counts(density: Tensor, numel: int) -> Sequence[int]:

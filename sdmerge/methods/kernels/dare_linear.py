@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sdmerge.compiled.blocks import BLOCK, add_weighted, divide, drop, put_scaled
+from sdmerge.compiled.blocks import BLOCK, divide, drop, weighted_sum
 from sdmerge.compiled.jit import jit
 from sdmerge.consensus import divisor
 from sdmerge.masks import Random
@@ -29,16 +29,12 @@ def _merge(
     deltas: np.ndarray, streams: np.ndarray, thresholds: np.ndarray, first: int,
     shares: np.ndarray | None, weight: np.ndarray, below: np.float32, scale: np.float32,
 ) -> None:  # fmt: skip
-    memory = np.empty(BLOCK, np.float32)
+    memory = np.empty((1, BLOCK), np.float32)
     for start in range(0, deltas.shape[1], BLOCK):
         stop = min(start + BLOCK, deltas.shape[1])
-        mixed = memory[: stop - start]
-        mixed[:] = -np.float32(0)
         for k in range(len(deltas)):
             row = deltas[k, start:stop]
-            drop(row, streams[k], first + start, thresholds[k])
+            drop(row, streams[k], first + start, thresholds[k, 0])
             if shares is not None:
                 divide(row, shares[k])
-            add_weighted(row, weight[k], mixed)
-        divide(mixed, below)
-        put_scaled(mixed, scale, deltas[0, start:stop])
+        weighted_sum(deltas, start, stop, weight, below, scale, memory)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sdmerge.compiled.blocks import AFTER, BEFORE, BLOCK, COUNT, disjoint_mean, divide, drop
+from sdmerge.compiled.blocks import BLOCK, VOTES, disjoint_mean, divide, drop
 from sdmerge.compiled.jit import jit
 from sdmerge.consensus import Vote
 from sdmerge.masks import Random
-
-_VOTES = {"after": AFTER, "before": BEFORE, "count": COUNT}
 
 
 def dare_ties(
@@ -21,7 +19,7 @@ def dare_ties(
     divisors = density.clamp(min=1e-12).reshape(-1).numpy() if rescale else None
     _merge(
         deltas.numpy(), *random.source(density), divisors, weight.reshape(-1).numpy(),
-        np.float32(lambda_), _VOTES[vote], normalize,
+        np.float32(lambda_), VOTES[vote], normalize,
     )  # fmt: skip
     return deltas[0]
 
@@ -36,7 +34,7 @@ def _merge(
         stop = min(start + BLOCK, deltas.shape[1])
         for k in range(len(deltas)):
             row = deltas[k, start:stop]
-            drop(row, streams[k], first + start, thresholds[k])
+            drop(row, streams[k], first + start, thresholds[k, 0])
             if divisors is not None:
                 divide(row, divisors[k])
         disjoint_mean(deltas, start, stop, weight, scale, vote, normalize, memory)

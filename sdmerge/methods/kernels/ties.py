@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sdmerge.compiled.blocks import AFTER, BEFORE, BLOCK, COUNT, cut_small, disjoint_mean
+from sdmerge.compiled.blocks import BLOCK, VOTES, cut_small, disjoint_mean
 from sdmerge.compiled.jit import jit
 from sdmerge.consensus import Vote
-
-_VOTES = {"after": AFTER, "before": BEFORE, "count": COUNT}
 
 
 def ties(
@@ -19,7 +17,7 @@ def ties(
     """The kernel of the method `ties`."""
     _merge(
         deltas.numpy(), cut.reshape(-1).numpy(), weight.reshape(-1).numpy(), np.float32(lambda_),
-        _VOTES[vote], normalize,
+        VOTES[vote], normalize,
     )  # fmt: skip
     return deltas[0]
 

@@ -2,7 +2,7 @@
 
     kohya      lora_unet_… in the names of the model its scripts train, lora_te1_text_model_…
     diffusers  unet.…, text_encoder.text_model.…
-    peft       one folder per network: base_model.model.…
+    peft       one folder per network: base_model.model.… (text encoders as transformers ≥ 5.6)
     comfyui    diffusion_model.… in a single file's names, text_encoders.clip_l.transformer.…
 
 The names come from the family's tables, as those that are read do (`targets.py`).
@@ -69,7 +69,9 @@ class Spelling:
         component = self._family.by_name.get(word)
         if component is None or not (component is self._family.main or component.encoder):
             return ()
-        module = self._module(component, _WEIGHT.sub("", component.saved_key(name)))
+        # PEFT looks for the names of the live module, which transformers 5.6 has changed
+        saved = name if self._dialect == "peft" else component.saved_key(name)
+        module = self._module(component, _WEIGHT.sub("", saved))
         spec = self._specs[key]
         return (Place(module, spec.shape, (Piece(key, 0, key, 0, spec.numel),)),)
 

@@ -24,6 +24,7 @@ from sdmerge.adapters.lora.parts import (
     is_row_magnitude,
     kind_of,
     rank_of,
+    same_weight,
     split,
 )
 from sdmerge.adapters.lora.scaling import Scaling, scaling_of
@@ -90,14 +91,13 @@ def read_learned(
 
     A module that may mean several weights is a FamilyError, two for one weight are a CorruptFile.
     """
-    config = lora.files[len(lora.store.files) :]
-    scaling = scaling_of(lora.metadata, lora.path, config[0] if config else None)
+    scaling = scaling_in(lora)
     shapes = {key: spec.shape for key, spec in specs.items()}
     parts: dict[str, Parts] = {}
     lost: dict[str, str] = {}
     for module in modules:
         target = _target(module, targets, lora)
-        read = _read(module, lora, scaling)
+        read = read_parts(module, lora, scaling)
         why = "not in the model" if target is None else _misfit(module, read, target)
         if target is None or why:
             lost[module.name] = why
@@ -109,6 +109,31 @@ def read_learned(
             raise CorruptFile(what, where=str(lora.path), hint=hint)
         parts |= dealt
     return Learned(parts, lost)
+
+
+def scaling_in(lora: LoraFile) -> Scaling:
+    """The settings that a file has in its header or beside it."""
+    config = lora.files[len(lora.store.files) :]
+    return scaling_of(lora.metadata, lora.path, config[0] if config else None)
+
+
+def read_parts(module: RawModule, lora: LoraFile, scaling: Scaling) -> Parts:
+    """A module's tensors in their shapes, with an alpha where only settings tell the scale."""
+    store = lora.store
+    parts = {
+        part: store.read(key).reshape(store.specs[key].shape) for part, key in module.keys.items()
+    }
+    if UP in parts and DOWN in parts and ALPHA not in parts:
+        rank = rank_of(parts)
+        scale = scaling.scale(module.parsed, rank, None)
+        if scale != 1:
+            parts[ALPHA] = torch.tensor(scale * rank, dtype=torch.float32)
+    elif ALPHA not in parts and lora.states_scale:
+        _refuse_settings(module, parts, lora)
+    if UP in parts and "lora_magnitude_vector" in module.keys.get(MAGNITUDE, ""):
+        rows = (parts[UP].shape[0], *(1,) * (parts[UP].ndim - 1))
+        parts[MAGNITUDE] = parts[MAGNITUDE].reshape(rows)  # PEFT's are [o] or [1, o, 1, 1]
+    return parts
 
 
 def _part(suffix: str) -> str:
@@ -128,7 +153,7 @@ def _shape(keys: Mapping[str, str], specs: Mapping[str, TensorSpec]) -> tuple[in
 
 def _target(module: RawModule, targets: Targets, lora: LoraFile) -> Target | None:
     found = targets.find(module.parsed)
-    fitting = [one for one in found if module.shape is None or one.fits(module.shape)]
+    fitting = [one for one in found if module.shape is None or same_weight(one.shape, module.shape)]
     if len(fitting) > 1:
         what = f"'{module.name}' may mean {' or '.join(one.key for one in fitting)}"
         hint = "Put the component before the names: unet., text_encoder., text_encoder_2."
@@ -138,7 +163,7 @@ def _target(module: RawModule, targets: Targets, lora: LoraFile) -> Target | Non
 
 def _misfit(module: RawModule, parts: Parts, target: Target) -> str:
     """Why a module cannot be one of this weight, or ""."""
-    if module.shape is not None and not target.fits(module.shape):
+    if module.shape is not None and not same_weight(target.shape, module.shape):
         return "another shape"
     if _is_renamed(target):
         return ""
@@ -159,25 +184,6 @@ def _dealt(
     if _is_renamed(target):
         return {target.pieces[0].target: parts}
     return split(parts, target.pieces, shapes)
-
-
-def _read(module: RawModule, lora: LoraFile, scaling: Scaling) -> Parts:
-    """The module's tensors in their shapes, with an alpha where only settings tell the scale."""
-    store = lora.store
-    parts = {
-        part: store.read(key).reshape(store.specs[key].shape) for part, key in module.keys.items()
-    }
-    if UP in parts and DOWN in parts and ALPHA not in parts:
-        rank = rank_of(parts)
-        scale = scaling.scale(module.parsed, rank, None)
-        if scale != 1:
-            parts[ALPHA] = torch.tensor(scale * rank, dtype=torch.float32)
-    elif ALPHA not in parts and not is_low_rank(parts) and lora.states_scale:
-        _refuse_settings(module, parts, lora)
-    if UP in parts and "lora_magnitude_vector" in module.keys.get(MAGNITUDE, ""):
-        rows = (parts[UP].shape[0], *(1,) * (parts[UP].ndim - 1))
-        parts[MAGNITUDE] = parts[MAGNITUDE].reshape(rows)  # PEFT's are [o] or [1, o, 1, 1]
-    return parts
 
 
 def _refuse_settings(module: RawModule, parts: Parts, lora: LoraFile) -> None:

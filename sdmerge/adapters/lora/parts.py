@@ -36,6 +36,13 @@ def parts_of(factors: Factors, shape: Sequence[int]) -> Parts:
     }
 
 
+def factors_of(parts: Parts) -> Factors:
+    """A LoRA's ΔW as float32 matrices, of a kernel as [o, i·k·k]; a magnitude is left aside."""
+    rank = rank_of(parts)
+    up, down = parts[UP].float().reshape(-1, rank), parts[DOWN].float().reshape(rank, -1)
+    return Factors(up, down, scale_of(parts))
+
+
 def kind_of(parts: Parts) -> str:
     """The adapter's kind in words: LoRA, DoRA, LoHa, full difference, …"""
     slots = [slot for part in parts if (slot := split_key(f"module.{part}"))]
@@ -51,6 +58,16 @@ def is_low_rank(parts: Parts) -> bool:
 def rank_of(parts: Parts) -> int:
     """The rank of a LoRA or DoRA."""
     return parts[DOWN].shape[0]
+
+
+def weight_shape(parts: Parts) -> tuple[int, ...]:
+    """The shape of the weight that a LoRA or DoRA changes."""
+    return (parts[UP].shape[0], *parts[DOWN].shape[1:])
+
+
+def same_weight(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether both may be of one weight; a 1×1 convolution is a matrix."""
+    return _trimmed(shape) == _trimmed(other)
 
 
 def scale_of(parts: Parts) -> float:
@@ -173,3 +190,10 @@ def _copy_rows(values: Tensor, to: Tensor, piece: Piece, width: int) -> None:
 def _width(down: Tensor) -> int:
     """Elements of a row of the weight."""
     return down.numel() // down.shape[0]
+
+
+def _trimmed(shape: Sequence[int]) -> tuple[int, ...]:
+    kept = tuple(shape)
+    while len(kept) > 2 and kept[-1] == 1:
+        kept = kept[:-1]
+    return kept

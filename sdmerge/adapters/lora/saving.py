@@ -14,6 +14,7 @@ from sdmerge.adapters.lora.spelling import PEFT_ROOT, Dialect
 from sdmerge.adapters.lora.writing import Encoded
 from sdmerge.errors import FileError, InputError
 from sdmerge.tensors.dtypes import code_of
+from sdmerge.tensors.header import encode_header
 from sdmerge.tensors.partial_folder import (
     partial_folder,
     publish_folder,
@@ -63,29 +64,47 @@ def write_lora(
     network's adapter lies in it, several have a folder each.
     """
     check_target(path, encoded.dialect, force=force)
-    kept = {"format": "pt", **{key: text for key, text in metadata.items() if key not in _OWN}}
+    kept = header_metadata(encoded, metadata)
     slot = _HASH if _HASH in metadata else None
     if encoded.dialect == "peft":
         _write_folder(path, encoded, kept, slot)
-        return
-    if encoded.settings:
+    else:
+        _write_file(path, encoded.tensors, kept, slot)
+
+
+def header_metadata(encoded: Encoded, metadata: Mapping[str, str]) -> dict[str, str]:
+    """What a file of it says of itself: `metadata` without what holds of other bytes."""
+    kept = {"format": "pt", **{key: text for key, text in metadata.items() if key not in _OWN}}
+    if encoded.settings and encoded.dialect != "peft":
         packed = {
-            f"{network}.{name}": value
+            f"{network}.{name}" if network else name: value
             for network, settings in encoded.settings.items()
             for name, value in settings.items()
         }
         kept[METADATA_KEY] = json.dumps(packed, indent=2, sort_keys=True)
-    _write_file(path, encoded.tensors, kept, slot)
+    return kept
+
+
+def file_bytes(encoded: Encoded, metadata: Mapping[str, str]) -> int:
+    """How large its file becomes; the tensors need no numbers yet."""
+    said = header_metadata(encoded, metadata)
+    if _HASH in metadata:
+        said[_HASH] = f"0x{'0' * 64}"
+    specs = _specs(encoded.tensors)
+    return len(encode_header(specs, said)[0]) + sum(spec.nbytes for spec in specs.values())
+
+
+def _specs(tensors: Mapping[str, Tensor]) -> dict[str, TensorSpec]:
+    return {
+        name: TensorSpec(code_of(tensor.dtype), tuple(tensor.shape))
+        for name, tensor in tensors.items()
+    }
 
 
 def _write_file(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], slot: str | None
 ) -> None:
-    specs = {
-        name: TensorSpec(code_of(tensor.dtype), tuple(tensor.shape))
-        for name, tensor in tensors.items()
-    }
-    with SafetensorsWriter(path, specs, metadata, slot) as writer:
+    with SafetensorsWriter(path, _specs(tensors), metadata, slot) as writer:
         for name, tensor in tensors.items():
             writer.write(name, tensor)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sdmerge.adapters.lora.names import ModuleName
 from sdmerge.adapters.lora.origin import own_specs
+from sdmerge.adapters.lora.parts import same_weight
 from sdmerge.adapters.lora.targets import Target, Targets
 from sdmerge.families.export import single_file_map
 from sdmerge.families.family import SINGLE_FILE, Family
@@ -73,7 +74,7 @@ def _sized(family: Family, modules: Named) -> Sized:
         (target, shape)
         for group, shape in found
         for target in group[:1]
-        if shape is None or any(one.fits(shape) for one in group)
+        if shape is None or any(same_weight(one.shape, shape) for one in group)
     ]
     return Sized(
         family=family,

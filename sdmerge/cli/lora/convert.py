@@ -42,6 +42,7 @@ def convert_command(session: Session, lora: Path, target: Path, **options: Any) 
     made = convert(
         file, options["dialect"], base=base, dtype=dtype, partial=options["partial"]
     )
+    file.close()  # it may be what is written to
     write_lora(target, made.encoded, file.metadata, force=options["force"])
     if options["dialect"] == "kohya" and any("DoRA" in kind for kind in file.kinds):
         session.output.note("diffusers reads a DoRA in this dialect as a plain LoRA; others do not")

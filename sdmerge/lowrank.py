@@ -119,6 +119,12 @@ def compress(
     return Compressed(Factors(up.to(dtype), down.to(dtype)), float(lost[kept].sqrt()))
 
 
+def singular_values(factors: Factors) -> Tensor:
+    """All min(o, i, r) singular values of the matrix, float64, the largest first."""
+    with one_thread():
+        return torch.linalg.svdvals(_core(factors)[1])
+
+
 def inner(a: Factors, b: Factors) -> float:
     """Sum of the elementwise product of two matrices of one shape, in float64."""
     with one_thread():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import sys
 import traceback
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ from typing import Any
 
 import click
 
+from sdmerge.cli.lazy import LazyGroup
 from sdmerge.cli.output import Mode, Output
-from sdmerge.errors import SdmergeError, nearest
+from sdmerge.errors import SdmergeError
 from sdmerge.workspace import Workspace, find_workspace
 
 COMMANDS = {
@@ -26,6 +26,7 @@ COMMANDS = {
     "show": ("results", "Print the recipe a result was made by."),
     "verify": ("results", "Merge again in memory and name every tensor that differs."),
     "convert": ("convert", "Store a model in another layout or dtype."),
+    "lora": ("lora", "Convert, inspect and resize LoRAs."),
     "sample": ("sample", "Draw pictures with models or recipes, side by side."),
 }
 
@@ -38,31 +39,6 @@ class Session:
     workspace: Workspace = field(default_factory=find_workspace)
     device: str = "cpu"
     debug: bool = False
-
-
-class Commands(click.Group):
-    """A group whose commands are imported when they run, so that --help needs no torch."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"sdmerge.cli.{COMMANDS[cmd_name][0]}")
-        return getattr(module, f"{cmd_name}_command")
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = nearest(args[0], COMMANDS) or f"One of: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"there is no command '{args[0]}'. {hint}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 def _mode(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -90,7 +66,12 @@ def output_options(command: Any) -> Any:
     return command
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="sdmerge.cli",
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="sdmerge")
 @click.option("--workspace", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for models, recipes and caches.")  # fmt: skip

@@ -43,6 +43,7 @@ class Component:
     fixed: sizes that make it this network; another number is another network.
     block: the one block its tensors lie in, or "" for the family's own blocks.
     wrapper: what transformers puts before every saved name, but for those in `unwrapped`.
+    encoder: which text encoder it is, in ComfyUI's words: clip_l, clip_g, …
     """
 
     name: str
@@ -61,6 +62,7 @@ class Component:
     pad_token: str = ""
     wrapper: str = ""
     unwrapped: tuple[str, ...] = ()
+    encoder: str = ""
 
     @property
     def config(self) -> Config:
@@ -103,6 +105,7 @@ class Family:
     architecture: its name in modelspec metadata.
     package: where its frozen tables lie, which is elsewhere for a plug-in's.
     absent: slots of its pipeline that stay empty.
+    kohya: the layout by whose names kohya's scripts train the main component.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Family:
     variants: tuple[Variant, ...] = ()
     pipeline_config: Config = field(default_factory=dict[str, object])
     absent: tuple[str, ...] = ()
+    kohya: str = SINGLE_FILE
     package: str = "sdmerge.families"
 
     @property

@@ -132,6 +132,7 @@ def clip_l(prefix: str) -> Component:
         tokenizer="tokenizer",
         pad_token="<|endoftext|>",
         wrapper=_TEXT_MODEL,
+        encoder="clip_l",
     )
 
 
@@ -152,6 +153,7 @@ def open_clip_h(prefix: str) -> Component:
         tokenizer="tokenizer",
         pad_token="!",
         wrapper=_TEXT_MODEL,
+        encoder="clip_h",
     )
 
 
@@ -174,6 +176,7 @@ def open_clip_g(prefix: str) -> Component:
         pad_token="!",
         wrapper=_TEXT_MODEL,
         unwrapped=("text_projection.",),
+        encoder="clip_g",
     )
 
 

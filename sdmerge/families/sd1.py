@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdmerge.families import parts
 from sdmerge.families.blocks import unet_blocks
-from sdmerge.families.family import Family, Variant
+from sdmerge.families.family import DIFFUSERS, Family, Variant
 
 SD1 = Family(
     name="sd1",
@@ -37,4 +37,5 @@ SD1 = Family(
     architecture="stable-diffusion-v1",
     pipeline_config={"requires_safety_checker": False},
     absent=("safety_checker", "feature_extractor", "image_encoder"),
+    kohya=DIFFUSERS,
 )

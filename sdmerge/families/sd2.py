@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sdmerge.families import parts
 from sdmerge.families.blocks import unet_blocks
-from sdmerge.families.family import Family, Variant
+from sdmerge.families.family import DIFFUSERS, Family, Variant
 
 SD2 = Family(
     name="sd2",
@@ -41,4 +41,5 @@ SD2 = Family(
     architecture="stable-diffusion-v2",
     pipeline_config={"requires_safety_checker": False},
     absent=("safety_checker", "feature_extractor", "image_encoder"),
+    kohya=DIFFUSERS,
 )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 from torch import Tensor
 
 from sdmerge.errors import InputError
@@ -19,6 +17,11 @@ from sdmerge.plan import Plan, Task
 from sdmerge.sinks.pipeline import component_names, side_files
 from sdmerge.sinks.provenance import FOLDER_RECORD, record
 from sdmerge.sinks.sink import Pieces, reading_order
+from sdmerge.tensors.partial_folder import (
+    partial_folder,
+    publish_folder,
+    remove_stale_folders,
+)
 from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.shards import split_into_shards
 from sdmerge.tensors.space import free_space_for
@@ -42,7 +45,7 @@ class FolderSink:
             hint = "--force would delete other things than a model; choose another name."
             raise InputError("is not a model's folder", where=str(path), hint=hint)
         self.path = path
-        self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        self._partial = partial_folder(path)
         self._shard_size = shard_size
         self._writers: list[SafetensorsWriter] = []
         self._pieces: dict[str, Pieces] = {}
@@ -53,7 +56,7 @@ class FolderSink:
         files[FOLDER_RECORD] = json.dumps(
             record(plan, self.path.parent), indent=2, ensure_ascii=False
         ).encode()
-        _remove_stale(self.path)
+        remove_stale_folders(self.path)
         for name, data in files.items():
             self._write(self._partial / name, data)
         for stem, layout in _layouts(plan).items():
@@ -93,31 +96,13 @@ class FolderSink:
     def commit(self) -> None:
         for writer in self._writers:
             writer.commit()
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}.old")
-        if self.path.exists():
-            self.path.replace(aside)
-        try:
-            self._partial.replace(self.path)
-        except BaseException:
-            if aside.exists():
-                aside.replace(self.path)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
+        publish_folder(self._partial, self.path)
 
     def abort(self) -> None:
         for writer in self._writers:
             with suppress(OSError):
                 writer.abort()
         shutil.rmtree(self._partial, ignore_errors=True)
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove what runs that were killed, or an earlier try of this one, left beside `path`."""
-    for left in path.parent.glob(f"{path.name}.*.partial"):
-        owner = left.name.split(".")[-2]
-        alive = owner.isdigit() and int(owner) != os.getpid() and psutil.pid_exists(int(owner))
-        if left.is_dir() and not alive:
-            shutil.rmtree(left)
 
 
 def _is_model(path: Path) -> bool:

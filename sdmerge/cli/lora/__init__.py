@@ -1,0 +1,18 @@
+"""`sdmerge lora`: what is done with LoRA files."""
+
+from __future__ import annotations
+
+import click
+
+from sdmerge.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "inspect": ("inspect", "Say what a LoRA is and where it acts; compare two."),
+    "convert": ("convert", "Write a LoRA in another dialect, without loss."),
+    "resize": ("resize", "Make a LoRA's rank smaller, with a stated error."),
+}
+
+
+@click.group(cls=LazyGroup, package="sdmerge.cli.lora", table=COMMANDS)
+def lora_command() -> None:
+    """Work on LoRA files."""

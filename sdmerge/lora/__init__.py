@@ -1,0 +1,1 @@
+"""Operations on LoRA files: converting, comparing, making smaller."""

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sdmerge.adapters.source import Operator
 from sdmerge.errors import InputError, SdmergeError
 from sdmerge.families.recognise import EXTRA
 from sdmerge.manifest import Space, Unit
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
 from sdmerge.place import Place
-from sdmerge.plan.tasks import Combine, Node, Read, Task
+from sdmerge.plan.tasks import Apply, Combine, Node, Read, Task
 from sdmerge.scratch import Scratch
 from sdmerge.tally import PLAIN, Tally
 from sdmerge.tensors.dtypes import TORCH
@@ -180,6 +181,9 @@ class Engine:
         dtype = TORCH[task.spec.dtype]
         if isinstance(task.node, Combine):
             return self._combine(task.node, task.key, task.spec.shape, dtype)
+        if isinstance(task.node, Apply):
+            changed = self._apply(task.node, task.key, task.spec.shape)
+            return changed if dtype == changed.dtype else self._copy(changed, dtype, task)
         stored = self._sources[task.node.source].read(task.key)
         # what no component takes may be anything, for instance a mask of infinities
         if not task.spec.is_float or (task.key.startswith(EXTRA) and stored.dtype == dtype):
@@ -258,9 +262,20 @@ class Engine:
         if node is None:
             return _Operand(None, "delta", "")
         if isinstance(node, Read):
+            assert node.space != "operator", "an operator is applied"
             return _Operand(self._pieces(node.source, key), node.space, self._name(node))
-        merged = self._combine(node, key, shape, torch.float32)
+        merged = self.tensor(node, key, shape).reshape(-1)
         return _Operand(lambda start, stop: merged[start:stop], "weight", self._name(node))
+
+    def _apply(self, node: Apply, key: str, shape: tuple[int, ...]) -> Tensor:
+        """The tensor below the node as the source changes it, flat, float32, sound."""
+        source, weight = self._sources[node.source], self.tensor(node.to, key, shape)
+        assert isinstance(source, Operator), "only a LoRA is applied"
+        changed = source.apply(key, weight)
+        if node.weight != 1:
+            changed = weight + node.weight * (changed - weight)
+        refuse_unsound(changed, self._name(node), key)
+        return changed.reshape(-1)
 
     def _pieces(self, number: int, key: str) -> Pieces:
         """A source's elements; what cannot be read in slices is read whole, and at once."""
@@ -299,7 +314,7 @@ class Engine:
         return [stream_key(node.seed, key, name) for name in node.names]
 
     def _name(self, node: Node) -> str:
-        return self._names[node.source] if isinstance(node, Read) else "an earlier stage"
+        return "an earlier stage" if isinstance(node, Combine) else self._names[node.source]
 
     def _slabs(self, numel: int) -> Iterator[tuple[int, int]]:
         for start in range(0, numel, self._slab):

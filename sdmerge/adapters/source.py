@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from sdmerge.families.family import Family
 from sdmerge.tensors.spec import TensorSpec
 
-Space = Literal["weight", "delta"]
-"""A checkpoint's tensors, or what is to be added to a base's."""
+Space = Literal["weight", "delta", "operator"]
+"""A checkpoint's tensors, what is to be added to a base's, or what is done with a base's."""
 
 
 class Source(Protocol):
@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def space(self) -> Space:
-        """What the tensors are: weights, or changes of weights."""
+        """What the tensors are: weights, changes of weights, or operators (see Operator)."""
         ...
 
     @property
@@ -45,7 +45,7 @@ class Source(Protocol):
 
     @property
     def specs(self) -> Mapping[str, TensorSpec]:
-        """Dtype and shape by canonical key; of a delta only the keys it changes, as "F32"."""
+        """Dtype and shape by canonical key; else only the keys that change, as "F32"."""
         ...
 
     @property
@@ -55,4 +55,13 @@ class Source(Protocol):
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Tensor:
         """The elements [start, stop), flat, in the stored dtype (weight) or float32 (delta)."""
+        ...
+
+
+@runtime_checkable
+class Operator(Protocol):
+    """A source that can act on weights: every LoRA, and the only way for one of operators."""
+
+    def apply(self, key: str, weight: Tensor) -> Tensor:
+        """The weight as it becomes; both float32 and of one shape."""
         ...

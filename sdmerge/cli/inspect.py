@@ -38,6 +38,7 @@ def _inspect(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
             "dialect": opened.dialect,
             "kinds": dict(opened.kinds),
             "ranks": {str(rank): count for rank, count in opened.ranks.items()},
+            "magnitudes": dict(opened.magnitudes),
             "components": dict(opened.components),
             "metadata": dict(opened.metadata),
         }
@@ -66,12 +67,9 @@ def _text(one: dict[str, Any]) -> str:
 
 def _lora_lines(one: dict[str, Any]) -> list[str]:
     parts = {name or "main model": count for name, count in one["components"].items()}
-    return [
-        one["path"],
-        f"  LoRA in {one['dialect']} names: {_counts(one['kinds'])}",
-        f"  ranks: {_counts(one['ranks'])}",
-        f"  changes: {_counts(parts)}",
-    ]
+    counted = [f"  {word}: {_counts(one[word])}" for word in ("ranks", "magnitudes") if one[word]]
+    head = f"  LoRA in {one['dialect']} names: {_counts(one['kinds'])}"
+    return [one["path"], head, *counted, f"  changes: {_counts(parts)}"]
 
 
 def _checkpoint_lines(one: dict[str, Any]) -> list[str]:

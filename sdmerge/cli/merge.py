@@ -51,7 +51,9 @@ def merge_command(session: Session, recipe: tuple[str, ...], target: str, **opti
     read = read_recipe(recipe, options)
     if options["layout"]:
         read = replace(read, output=replace(read.output, layout=options["layout"]))
-    planned = plan_of(session, read, allow_pickle=options["allow_pickle"])
+    planned = plan_of(
+        session, read, allow_pickle=options["allow_pickle"], partial=options["partial"]
+    )
     write(session, planned, target, options)
 
 

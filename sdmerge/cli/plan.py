@@ -45,11 +45,12 @@ def plan_command(session: Session, recipe: tuple[str, ...], **options: Any) -> N
     if picture is not None:
         check_picture(picture, force=options["force"])
     read = read_recipe(recipe, options)
-    planned = plan_of(session, read, allow_pickle=options["allow_pickle"])
+    allowed = {"allow_pickle": options["allow_pickle"], "partial": options["partial"]}
+    planned = plan_of(session, read, **allowed)
     data = report_data(planned)
     print_report(session.output, data)
     if options["analyse"] or picture is not None:
-        compared = plan_of(session, comparison_of(read), allow_pickle=options["allow_pickle"])
+        compared = plan_of(session, comparison_of(read), **allowed)
         data["analysis"] = analyse(session.output, compared, picture)
     session.output.result(data, quiet=data["recipe_id"])
 

@@ -33,6 +33,8 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--base", help="base_model of an ad hoc merge."),
         click.option("--method", help="merge_method of an ad hoc merge."),
         click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin, restricted."),
+        click.option("--partial", is_flag=True,
+                     help="Leave out modules of LoRAs that the base has no place for; list them."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -144,12 +146,18 @@ def _ad_hoc(
     return {**data, "parameters": shared} if shared else data
 
 
-def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool) -> Any:
+def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool, partial: bool = False) -> Any:
     """The plan of `recipe` in this session's workspace."""
     from sdmerge.plan import plan
 
     place = session.workspace
-    return plan(recipe, roots=place.model_roots, allow_pickle=allow_pickle, cache=place.hashes)
+    return plan(
+        recipe,
+        roots=place.model_roots,
+        allow_pickle=allow_pickle,
+        cache=place.hashes,
+        partial=partial,
+    )
 
 
 def probe(plans: Any, seed: int) -> Any:

@@ -7,6 +7,6 @@ result, `report` says it in counts, `build` puts it together.
 
 from sdmerge.plan.build import Input, Plan, plan
 from sdmerge.plan.report import ComponentReport, Report
-from sdmerge.plan.tasks import Combine, Read, Task
+from sdmerge.plan.tasks import Apply, Combine, Read, Task
 
-__all__ = ["Combine", "ComponentReport", "Input", "Plan", "Read", "Report", "Task", "plan"]
+__all__ = ["Apply", "Combine", "ComponentReport", "Input", "Plan", "Read", "Report", "Task", "plan"]

@@ -16,7 +16,7 @@ from sdmerge.families.family import Family
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
-from sdmerge.plan.tasks import Combine, Fit, Task, fit_key, reads, task_key
+from sdmerge.plan.tasks import Fit, Read, Task, fit_key, reads, task_key
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import sha256_of
 from sdmerge.tensors.spec import TensorSpec, parse_dtype
@@ -93,6 +93,7 @@ def plan(
     cache: Path | None = None,
     live: Mapping[str, Source] | None = None,
     known: Mapping[str, Path] | None = None,
+    partial: bool = False,
 ) -> Plan:
     """`recipe` resolved against its files. Whatever does not fit is an error here.
 
@@ -100,9 +101,10 @@ def plan(
     cache: A file that remembers the hashes of model files.
     live: Sources in memory, by the path that the recipe gives them.
     known: Where files were found before, by the path that the recipe gives them.
+    partial: Leave out modules of LoRAs for which the base has no place; the report lists them.
     """
     _refuse_unplanned(recipe)
-    inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {})
+    inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {}, partial)
     members: dict[str, Member] = {}
     stages: list[StagePlan] = []
     for stage in recipe.stages:
@@ -131,12 +133,6 @@ def plan(
 
 
 def _refuse_unplanned(recipe: Recipe) -> None:
-    for stage in recipe.stages:
-        if stage.apply:
-            what = "'apply' is part of the language, but this version does not carry it out"
-            raise PlanError(
-                what, where=stage.where, hint="List the files under 'models' of a delta method."
-            )
     if recipe.output.layout == "lora":
         what = "'layout: lora' is part of the language, but this version writes checkpoints only"
         raise PlanError(what, where=recipe.where, hint="One of: diffusers, single-file.")
@@ -176,7 +172,7 @@ def _report(
     recipe: Recipe, stages: Sequence[StagePlan], tasks: Sequence[Task], inputs: Inputs
 ) -> Report:
     last = stages[-1]
-    merged = sum(isinstance(task.node, Combine) for task in tasks)
+    merged = sum(not isinstance(task.node, Read) for task in tasks)
     weights = [source for source in inputs.sources if isinstance(source, MappedSource)]
     left_out = {
         name: source.left_out

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdmerge.adapters import LoraFile, MappedSource, open_model
 from sdmerge.adapters.hub import from_hub
-from sdmerge.adapters.source import Source
+from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.source import Source, Space
 from sdmerge.errors import FileError, PlanError
 from sdmerge.families.export import single_file_map
 from sdmerge.families.family import Family
-from sdmerge.manifest import Space
-from sdmerge.plan.tasks import Fit, Node, Read
+from sdmerge.plan.tasks import Apply, Fit, Node, Read
 from sdmerge.recipe.aliases import stem
 from sdmerge.tensors.spec import TensorSpec
 
@@ -52,6 +52,8 @@ class Inputs:
     allow_pickle: bool = False
     live: Mapping[str, Source] = field(default_factory=dict[str, Source])
     known: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    partial: bool = False
+    """Whether a LoRA may leave out what its base has no place for."""
     sources: list[Source] = field(default_factory=list[Source])
     names: list[str] = field(default_factory=list[str])
     fits: list[Fit] = field(default_factory=list[Fit])
@@ -121,21 +123,50 @@ class Inputs:
         """`opened` as a member; a LoRA is bound to the tensors of `base`."""
         notes: tuple[str, ...] = ()
         if isinstance(opened, LoraFile):
-            if not opened.states_scale:
-                notes = (f"{name} states no alpha: its factors are taken as they are",)
-            opened = _bind(name, opened, base, where)
+            opened, notes = self._bound(name, opened, base, where)
         number = self._number(name, opened)
         nodes: dict[str, Node] = {key: Read(number, opened.space) for key in opened.specs}
+        if opened.space == "operator" and base is not None:
+            nodes = {key: Apply(number, base.nodes[key]) for key in opened.specs}
         missing = opened.missing if isinstance(opened, MappedSource) else ()
         return Member(
             name, opened.family, opened.specs, nodes, opened.space, opened, missing, notes
         )
 
+    def applied(self, name: str, path: str, weight: float, to: Member, where: str) -> Member:
+        """`to` with the LoRA at `path` applied to it, and what there is to say about that."""
+        opened = self.open(path, where)
+        if not isinstance(opened, LoraFile):
+            hint = "Only LoRAs are applied; list a checkpoint under 'models'."
+            raise PlanError(f"'{path}' is not a LoRA", where=where, hint=hint)
+        source, notes = self._bound(name, opened, to, where)
+        number = self._number(name, source)
+        changed = {key: Apply(number, to.nodes[key], weight) for key in source.specs}
+        return replace(to, nodes={**to.nodes, **changed}, notes=notes)
+
+    def _bound(
+        self, name: str, lora: LoraFile, base: Member | None, where: str
+    ) -> tuple[LoraSource, tuple[str, ...]]:
+        """The LoRA on the base's tensors, and notes on what its file does not say or fit."""
+        if base is None:
+            what = f"'{name}' is a LoRA and there is no base_model to add it to"
+            hint = "Name the checkpoint it belongs to under base_model."
+            raise PlanError(what, where=where, hint=hint)
+        single_file = single_file_map(base.family, base.specs)
+        bound = lora.bind(base.family, base.specs, single_file, partial=self.partial)
+        notes: list[str] = []
+        if not lora.states_scale:
+            notes.append(f"{name} states no alpha: its factors are taken as they are")
+        if bound.left_out:
+            left = f"{len(bound.left_out)} modules have no place in {base.family.title}"
+            notes.append(f"{name}: {left} and are left out: {', '.join(bound.left_out)}")
+        return bound, tuple(notes)
+
     def _number(self, name: str, source: Source) -> int:
         for number, known in enumerate(self.sources):
             if known is source or (
                 known.path == source.path
-                and known.space == "delta" == source.space
+                and known.space == source.space != "weight"
                 and known.specs == source.specs
             ):
                 return number
@@ -150,15 +181,6 @@ def _read_lines(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"this is not a text file: {error}", where=str(path)) from None
     return "".join(f"{line.strip()}\n" for line in lines if line.strip())
-
-
-def _bind(name: str, lora: LoraFile, base: Member | None, where: str) -> Source:
-    """The LoRA as a change of the base's tensors."""
-    if base is None:
-        what = f"'{name}' is a LoRA and there is no base_model to add it to"
-        hint = "Name the checkpoint it belongs to under base_model."
-        raise PlanError(what, where=where, hint=hint)
-    return lora.bind(base.family, base.specs, single_file_map(base.family, base.specs))
 
 
 def _is_hub_id(text: str) -> bool:

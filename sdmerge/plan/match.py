@@ -13,7 +13,7 @@ def check_members(first: Member, others: Sequence[Member], notes: list[str]) -> 
     """Check families, shapes and completeness against `first`; what others have more is a note."""
     check_complete(first)
     for other in others:
-        if other.space == "delta" or other.nodes == first.nodes:
+        if other.space != "weight" or other.nodes == first.nodes:
             continue
         _check_family(first, other)
         check_complete(other)

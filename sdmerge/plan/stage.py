@@ -15,7 +15,7 @@ from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.match import check_complete, check_members
 from sdmerge.plan.report import ComponentReport
 from sdmerge.plan.settings import Taken
-from sdmerge.plan.tasks import Combine, Node
+from sdmerge.plan.tasks import Apply, Combine, Node, Read
 from sdmerge.plan.values import Valuer, differing_defaults
 from sdmerge.recipe import ComponentRule, Setting, Stage
 from sdmerge.recipe.aliases import stem
@@ -70,22 +70,34 @@ class StagePlanner:
         valuer = self._valuer(rules)
         specs: dict[str, TensorSpec] = {}
         nodes: dict[str, Node] = {}
-        reports: list[ComponentReport] = []
+        parts: dict[str, dict[str, Node]] = {}
         for name in self._component_names(rules):
-            holder, part = self._plan_component(name, rules.get(name), valuer)
-            nodes.update(part)
-            specs.update({key: holder.specs[key] for key in part})
-            if part:
-                merged = sum(isinstance(node, Combine) for node in part.values())
-                reports.append(
-                    ComponentReport(name or "extra", len(part), merged, self._how(rules.get(name)))
-                )
+            holder, parts[name] = self._plan_component(name, rules.get(name), valuer)
+            nodes.update(parts[name])
+            specs.update({key: holder.specs[key] for key in parts[name]})
         settings = [self._stage.parameters, *(part.settings for part in self._parts)]
         told = [note for part in self._parts for note in part.member.notes]
         fitted = self._fits.notes([source.specs for source in self._inputs.sources])
-        notes = [*told, *self._notes, *fitted, *differing_defaults(self._spec, settings)]
+        notes: list[str] = [*told, *self._notes, *fitted, *differing_defaults(self._spec, settings)]
         member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
+        for one in self._stage.apply:
+            member = self._inputs.applied(stem(one.path), one.path, one.weight, member, one.where)
+            notes += member.notes
+        reports = [
+            self._component_report(name, part, member, rules.get(name))
+            for name, part in parts.items()
+            if part
+        ]
         return StagePlan(member, reports, valuer.taken, notes, assets)
+
+    def _component_report(
+        self, name: str, part: Mapping[str, Node], done: Member, rule: ComponentRule | None
+    ) -> ComponentReport:
+        """How a component comes about, with what was applied to it in the end."""
+        merged = sum(not isinstance(done.nodes[key], Read) for key in part)
+        applied = any(isinstance(done.nodes[key], Apply) for key in part)
+        words = [self._how(rule), *(stem(one.path) for one in self._stage.apply if applied)]
+        return ComponentReport(name or "extra", len(part), merged, ", then ".join(words))
 
     def _valuer(self, rules: Mapping[str, ComponentRule]) -> Valuer:
         # a filter may name what the recipe itself takes whole: it says so in the same breath
@@ -233,7 +245,7 @@ class StagePlanner:
         if holder.family.name != first.name and not _shared(name, holder, first):
             own = f"the recipe's models are {first.title}"
             raise PlanError(f"'{holder.name}' is {holder.family.title}, {own}", where=rule.where)
-        if holder.space == "delta" or not self._keys(holder, name):
+        if holder.space != "weight" or not self._keys(holder, name):
             raise PlanError(f"'{holder.name}' has no {name} to take", where=rule.where)
         check_complete(holder, name)
 
@@ -241,7 +253,11 @@ class StagePlanner:
         """The inputs that have the component; a note says which one plays no part there."""
         having: list[_Part] = []
         for part in self._parts:
-            if not component or part.member.space == "delta" or component in part.member.components:
+            if (
+                not component
+                or part.member.space != "weight"
+                or component in part.member.components
+            ):
                 having.append(part)
             else:
                 self._notes.append(f"{part.member.name} has no {component}: it plays no part there")
@@ -269,7 +285,7 @@ class StagePlanner:
             raise PlanError(
                 f"{spec.name} needs a base_model", where=rule.where if rule else self._stage.where
             )
-        needs_base = space == "delta" or any(part.member.space == "delta" for part in parts)
+        needs_base = space == "delta" or any(part.member.space != "weight" for part in parts)
         merge = Combine(
             method=spec.name,
             version=spec.version,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sdmerge.adapters.source import Space as Presented
 from sdmerge.manifest import Space
 from sdmerge.params import Scalar
 from sdmerge.tensors.spec import TensorSpec
@@ -23,7 +24,19 @@ class Read:
     """The tensor as a source has it; `source` is its place in the plan's list."""
 
     source: int
-    space: Space = "weight"
+    space: Presented = "weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """What a LoRA of any kind, the source's, makes of the tensor that `to` gives.
+
+    `weight` is its strength: W + weight · (W′ - W).
+    """
+
+    source: int
+    to: Node
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,7 @@ class Combine:
     fit: int | None = None
 
 
-Node = Read | Combine
+Node = Read | Combine | Apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,9 @@ def node_key(node: Node | None, key: str, content: ContentOf, fits: Sequence[str
         return "base"
     if isinstance(node, Read):
         return _digest("read", content(node.source, key), key, node.space)
+    if isinstance(node, Apply):
+        onto = node_key(node.to, key, content, fits)
+        return _digest("apply", content(node.source, key), key, node.weight, onto)
     inputs = [node_key(child, key, content, fits) for child in node.inputs]
     base = node_key(node.base, key, content, fits) if node.base is not None else ""
     chance = [node.seed, key, list(node.names)] if node.seed is not None else []
@@ -125,25 +141,32 @@ def _digest(*parts: object) -> str:
 
 def fits_below(node: Node | None) -> Iterator[int]:
     """The place of every fit that the node asks for."""
+    if isinstance(node, Combine) and node.fit is not None:
+        yield node.fit
+    for child in children(node):
+        yield from fits_below(child)
+
+
+def children(node: Node | None) -> tuple[Node | None, ...]:
+    """What a node is made of, one step down."""
     if isinstance(node, Combine):
-        if node.fit is not None:
-            yield node.fit
-        for child in (*node.inputs, node.base):
-            yield from fits_below(child)
+        return (*node.inputs, node.base)
+    return (node.to,) if isinstance(node, Apply) else ()
 
 
 def reads(node: Node | None) -> Iterator[Read]:
-    """Every read below `node`."""
+    """Every read below `node`; what it applies is read as well."""
     if isinstance(node, Read):
         yield node
-    elif node is not None:
-        for child in (*node.inputs, node.base):
-            yield from reads(child)
+    elif isinstance(node, Apply):
+        yield Read(node.source, "operator")
+    for child in children(node):
+        yield from reads(child)
 
 
 def merges(node: Node | None) -> Iterator[str]:
     """The methods at work below `node`, each as often as it is."""
     if isinstance(node, Combine):
         yield node.method
-        for child in (*node.inputs, node.base):
-            yield from merges(child)
+    for child in children(node):
+        yield from merges(child)

@@ -5,6 +5,7 @@ holds the types, `address` finds `models[ja].parameters.weight`, `write` gives t
 """
 
 from sdmerge.recipe.model import (
+    Applied,
     ComponentRule,
     Gradient,
     Mbw,
@@ -22,6 +23,7 @@ from sdmerge.recipe.read import load_recipe, parse_recipe, recipe_from_data
 from sdmerge.recipe.write import recipe_id, to_data, to_yaml
 
 __all__ = [
+    "Applied",
     "ComponentRule",
     "Gradient",
     "Mbw",

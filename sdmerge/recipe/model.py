@@ -83,6 +83,15 @@ class ComponentRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """A LoRA that acts on a stage's result, with its strength."""
+
+    path: str
+    weight: float = 1.0
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One document: models, a method and its parameters."""
 
@@ -92,7 +101,8 @@ class Stage:
     name: str = ""
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
     components: Mapping[str, ComponentRule] = field(default_factory=dict[str, ComponentRule])
-    apply: tuple[str, ...] = ()
+    apply: tuple[Applied, ...] = ()
+    """LoRAs of any kind that act on the result, one after the other."""
     layer_ranges: tuple[tuple[str, int, int], ...] = ()
     """mergekit's `slices`: per model a full range of layers, checked against the files."""
     where: str = field(default="", compare=False)

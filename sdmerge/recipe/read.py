@@ -13,7 +13,16 @@ from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.params import Param, Range
 from sdmerge.recipe.address import apply_settings
 from sdmerge.recipe.aliases import aliases
-from sdmerge.recipe.model import ComponentRule, Layout, ModelRef, Output, Recipe, Setting, Stage
+from sdmerge.recipe.model import (
+    Applied,
+    ComponentRule,
+    Layout,
+    ModelRef,
+    Output,
+    Recipe,
+    Setting,
+    Stage,
+)
 from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
 from sdmerge.recipe.values import read_scalar, read_setting
 
@@ -33,6 +42,10 @@ _LORA_SIZES = (
     Param("rank", "int", 32, "Rank of the LoRA.", Range(1, 128, limits=(1, 4096))),
     Param("energy", "float", 0.95, "Share of the squared norm that is kept.", Range(0.0, 1.0)),
     Param("error", "float", 0.01, "Largest relative error of a tensor.", Range(0.0, 1.0)),
+)
+
+_APPLIED = Param(
+    "weight", "float", 1.0, "Strength of the LoRA.", Range(0.0, 1.5, limits=(-4.0, 4.0))
 )
 
 
@@ -254,8 +267,18 @@ def _read_components(
     return found
 
 
-def _read_apply(node: Node | None) -> tuple[str, ...]:
-    return tuple(child.text("apply") for child in node.sequence("apply")) if node else ()
+def _read_apply(node: Node | None) -> tuple[Applied, ...]:
+    return tuple(map(_read_applied, node.sequence("apply"))) if node else ()
+
+
+def _read_applied(node: Node) -> Applied:
+    """A path alone, or {model: PATH, weight: NUMBER}."""
+    if not isinstance(node.value, dict):
+        return Applied(node.text("apply"), where=node.where)
+    fields = node.mapping("apply", ("model", "weight"))
+    weight = read_scalar(fields["weight"], _APPLIED) if "weight" in fields else 1.0
+    assert isinstance(weight, float), "a float parameter"
+    return Applied(_path(node), weight, node.where)
 
 
 def _read_output(fields: Mapping[str, Node]) -> Output:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from sdmerge.recipe.model import (
+    Applied,
     ComponentRule,
     Gradient,
     Mbw,
@@ -80,7 +81,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
     if stage.components:
         data["components"] = {name: _component(rule) for name, rule in stage.components.items()}
     if stage.apply:
-        data["apply"] = list(stage.apply)
+        data["apply"] = [_applied(one) for one in stage.apply]
     return data
 
 
@@ -91,6 +92,10 @@ def _sources(stage: Stage) -> list[dict[str, Any]]:
         | ({"layer_range": ranges[ref.path]} if ref.path in ranges else {})
         for ref in stage.models
     ]
+
+
+def _applied(one: Applied) -> str | dict[str, Any]:
+    return one.path if one.weight == 1 else {"model": one.path, "weight": one.weight}
 
 
 def _model(ref: ModelRef) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def _portable_stage(stage: Stage, texts: Mapping[str, str], folder: Path) -> Sta
         parameters=_with_lines(stage.method, stage.parameters, texts),
         base=_shown(stage.base, folder) if stage.base else None,
         models=tuple(replace(ref, path=_shown(ref.path, folder)) for ref in stage.models),
+        apply=tuple(replace(one, path=_shown(one.path, folder)) for one in stage.apply),
         components=rules,
         layer_ranges=tuple(
             (_shown(path, folder), low, high) for path, low, high in stage.layer_ranges

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdmerge.adapters.lora.binding import bind_modules, some
+from sdmerge.adapters.lora.kinds import Delta
 from sdmerge.adapters.lora.module import Contents, LoraModule, contents
-from sdmerge.adapters.lora.names import PLAIN, split_key, split_module
+from sdmerge.adapters.lora.names import split_key, split_module
 from sdmerge.adapters.lora.scaling import CONFIG_NAME, METADATA_KEY, scaling_of
 from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.source import Space
 from sdmerge.errors import FileError
 from sdmerge.families.family import Family
 from sdmerge.families.keymap import KeyMap
@@ -45,19 +47,23 @@ class LoraFile:
 
     @property
     def modules(self) -> tuple[LoraModule, ...]:
-        """The plain LoRA modules, in the file's order."""
+        """The modules, in the file's order."""
         return self.contents.modules
 
     @property
     def kinds(self) -> Mapping[str, int]:
         """How many modules there are of each kind: LoRA, LoHa, DoRA, …"""
-        kinds = Counter(self.contents.other.values())
-        return {PLAIN: len(self.modules), **kinds} if self.modules else kinds
+        return Counter([*(one.kind for one in self.modules), *self.contents.other.values()])
 
     @property
     def ranks(self) -> Mapping[int, int]:
-        """How many LoRA modules there are of each rank, from the smallest on."""
-        return dict(sorted(Counter(module.rank for module in self.modules).items()))
+        """How many modules there are of each rank, from the smallest on."""
+        return dict(sorted(Counter(one.rank for one in self.modules if one.rank).items()))
+
+    @property
+    def magnitudes(self) -> Mapping[str, int]:
+        """How many DoRA modules there are by what their magnitudes belong to: output or input."""
+        return Counter(module.axis for module in self.modules if module.axis)
 
     @property
     def dialect(self) -> str:
@@ -78,18 +84,29 @@ class LoraFile:
         return alpha or METADATA_KEY in self.metadata or len(self.files) > len(self.store.files)
 
     def bind(
-        self, family: Family, specs: Mapping[str, TensorSpec], single_file: KeyMap | None = None
+        self,
+        family: Family,
+        specs: Mapping[str, TensorSpec],
+        single_file: KeyMap | None = None,
+        *,
+        partial: bool = False,
     ) -> LoraSource:
         """The LoRA as a change of a base model with these canonical tensors.
 
         `single_file` says how these make a single file (`single_file_map`), by whose names modules
-        may go. One that is not understood, not found or of another shape is an error: nothing is
-        left out.
+        may go. One that is not understood, not found or of another shape is an error; with
+        `partial` it is left out, and listed.
         """
-        self._refuse_others()
-        changes = bind_modules(self.modules, self.path, family, specs, single_file)
-        changed = {key: TensorSpec("F32", specs[key].shape) for key in specs if key in changes}
-        return LoraSource(self.store, self.files, family, self.dialect, changed, changes)
+        self._refuse(partial=partial)
+        bound = bind_modules(self.modules, self.path, family, specs, single_file, partial=partial)
+        changed = {key: TensorSpec("F32", spec.shape) for key, spec in specs.items()
+                   if key in bound.changes}  # fmt: skip
+        edits = (change.edit for changes in bound.changes.values() for change in changes)
+        space: Space = "delta" if all(isinstance(edit, Delta) for edit in edits) else "operator"
+        left_out = (*bound.left_out, *self.contents.other, *self.contents.strange)
+        return LoraSource(
+            self.store, self.files, family, self.dialect, changed, bound.changes, space, left_out
+        )
 
     def close(self) -> None:
         """Let go of the file."""
@@ -98,14 +115,16 @@ class LoraFile:
     def _names(self) -> list[str]:
         return [*(module.name for module in self.modules), *self.contents.other]
 
-    def _refuse_others(self) -> None:
-        """Adapters of other kinds would be wrong, or incomplete, as plain LoRAs."""
+    def _refuse(self, *, partial: bool) -> None:
+        """An adapter that is not understood would be wrong, or incomplete, without its rest."""
         where = str(self.path)
+        if self.modules and partial:
+            return
         if other := self.contents.other:
             kinds = ", ".join(
                 f"{kind} ({count})" for kind, count in Counter(other.values()).items()
             )
-            what = f"holds modules of kinds that are not read yet: {kinds}; {some(list(other))}"
+            what = f"holds modules of kinds that are not read: {kinds}; {some(list(other))}"
             raise FileError(what, where=where, hint="Convert it to a plain LoRA, or bake it.")
         if strange := self.contents.strange:
             what = f"holds {len(strange)} tensors that are no part of a LoRA: {some(strange)}"

@@ -1,42 +1,53 @@
-"""The modules of a LoRA file, put together from its keys: pairs of factors with their scales."""
+"""The modules of a file, put together from its keys: what each changes, and by which kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sdmerge.adapters.lora.names import ModuleName, Role, split_key, split_module
+from sdmerge.adapters.lora.kinds import Dora, Edit, Keys, edits
+from sdmerge.adapters.lora.names import PLAIN, ModuleName, Slot, split_key, split_module
 from sdmerge.adapters.lora.scaling import Scaling
 from sdmerge.errors import CorruptFile
-from sdmerge.lowrank import Factors
-from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore
 
-_PARTNERS: tuple[tuple[Role, Role], ...] = (("up", "down"), ("down", "up"), ("alpha", "up"))
+_ALONE = ("DoRA", "Tucker LoRA", "LoRA with a bias")
+"""Kinds that say by their names what they are made of, where that is a plain LoRA."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraModule:
-    """One module's factors: where they lie in the file, and what their product is scaled by."""
+    """One module: where its tensors lie in the file, and what they do to its weight and bias."""
 
     name: str
     parsed: ModuleName
-    up: str
-    down: str
-    shape: tuple[int, ...]  # of the weight it changes: (o, i) or (o, i, k, k)
-    rank: int
+    kind: str
+    keys: Mapping[str, str]
+    """Its keys by part: "down", "up", "alpha", "hada_w1_a", …"""
+    edits: tuple[Edit, ...]
     alpha: float | None
     scale: float
+    """What a product of factors is multiplied by; 1 for kinds without one."""
 
-    def factors(self, store: TensorStore) -> Factors:
-        """Both factors as float32 matrices, read now."""
-        up = store.read(self.up).float().view(-1, self.rank)
-        return Factors(up, store.read(self.down).float().view(self.rank, -1), self.scale)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the tensor it changes: (o, i) or (o, i, k, k); a size that is left open is -1."""
+        return self.edits[0].shape
+
+    @property
+    def rank(self) -> int | None:
+        """The rank of its factors, where it has one."""
+        return self.edits[0].rank
+
+    @property
+    def axis(self) -> str:
+        """What a DoRA's magnitudes belong to, "output" or "input"; "" for other kinds."""
+        return next((edit.axis for edit in self.edits if isinstance(edit, Dora)), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A file's keys in order: LoRA modules, modules of other kinds, and keys of no adapter."""
+    """A file's keys in order: modules, modules of kinds that are not read, and keys of none."""
 
     modules: tuple[LoraModule, ...]
     other: Mapping[str, str]  # module → kind
@@ -44,75 +55,63 @@ class Contents:
 
 
 @dataclass(slots=True)
-class _Keys:
-    roles: dict[Role, str] = field(default_factory=dict["Role", str])
+class _Found:
+    keys: dict[str, str] = field(default_factory=dict[str, str])
     kinds: list[str] = field(default_factory=list[str])
+    unread: list[str] = field(default_factory=list[str])
+
+    def add(self, slot: Slot, key: str, path: str) -> None:
+        """Take the key in; a second one of the same part is a CorruptFile."""
+        kinds = self.kinds if slot.part else self.unread
+        if slot.role != "alpha" and slot.kind not in kinds:
+            kinds.append(slot.kind)
+        if slot.part and (first := self.keys.setdefault(slot.part, key)) != key:
+            what = f"'{first}' and '{key}' are both the {slot.part} of one module"
+            raise CorruptFile(what, where=path, hint="It may hold two adapters.")
+
+    @property
+    def kind(self) -> str:
+        """Its kinds in words; one that speaks for the factors it goes with stands alone."""
+        named = [kind for kind in self.kinds if kind != PLAIN or not set(_ALONE) & {*self.kinds}]
+        return " + ".join(named)
 
 
 def contents(store: TensorStore, scaling: Scaling) -> Contents:
-    """What a file holds; factors without a partner or of different ranks are a CorruptFile."""
-    grouped, unknown = dict[str, _Keys](), list[str]()
+    """What a file holds; tensors that do not make up a module are a CorruptFile."""
+    grouped, unknown = dict[str, _Found](), list[str]()
     for key in store.specs:
-        slot = split_key(key)
-        if slot is None:
+        if (slot := split_key(key)) is None:
             unknown.append(key)
-            continue
-        keys = grouped.setdefault(slot.module, _Keys())
-        if slot.role == "other":
-            if slot.kind not in keys.kinds:
-                keys.kinds.append(slot.kind)
-        elif (first := keys.roles.setdefault(slot.role, key)) != key:
-            what = f"'{first}' and '{key}' are both the {slot.role} of one module"
-            raise CorruptFile(what, where=str(store.path), hint="It may hold two adapters.")
-    other = {name: " + ".join(keys.kinds) for name, keys in grouped.items() if keys.kinds}
-    modules = tuple(
-        _module(name, keys.roles, store, scaling)
-        for name, keys in grouped.items()
-        if not keys.kinds
-    )
-    # (IA)³ has its vector under a plain "weight" beside keys that are its own
-    strange = tuple(key for key in unknown if key.rpartition(".")[0] not in other)
-    return Contents(modules, other, strange)
+        else:
+            grouped.setdefault(slot.module, _Found()).add(slot, key, str(store.path))
+    strange = [key for key in unknown if not _is_vector(key, grouped)]
+    unread = {name: " + ".join(found.unread) for name, found in grouped.items() if found.unread}
+    modules = [
+        _module(name, found, store, scaling)
+        for name, found in grouped.items()
+        if name not in unread
+    ]
+    return Contents(tuple(modules), unread, tuple(strange))
 
 
-def _module(
-    name: str, keys: Mapping[Role, str], store: TensorStore, scaling: Scaling
-) -> LoraModule:
-    for role, partner in _PARTNERS:
-        if role in keys and partner not in keys:
-            what = f"module '{name}' has the tensor '{keys[role]}' and no {partner} factor"
-            raise CorruptFile(what, where=str(store.path), hint="The file may be cut short.")
-    up, down = store.specs[keys["up"]], store.specs[keys["down"]]
-    _check_factors(name, up, down, str(store.path))
-    alpha = _alpha(keys["alpha"], store) if "alpha" in keys else None
-    parsed, rank = split_module(name), down.shape[0]
+def _is_vector(key: str, grouped: Mapping[str, _Found]) -> bool:
+    """Whether it is the vector of LyCORIS' (IA)³, a plain "weight"; then its module gets it."""
+    module, _, last = key.rpartition(".")
+    if last != "weight" or module not in grouped or "on_input" not in grouped[module].keys:
+        return False
+    grouped[module].keys["weight"] = key
+    return True
+
+
+def _module(name: str, found: _Found, store: TensorStore, scaling: Scaling) -> LoraModule:
+    keys = Keys(name, split_module(name), found.keys, store, scaling)
+    made = edits(keys)
     return LoraModule(
         name=name,
-        parsed=parsed,
-        up=keys["up"],
-        down=keys["down"],
-        shape=(up.shape[0], *down.shape[1:]),
-        rank=rank,
-        alpha=alpha,
-        scale=scaling.scale(parsed, rank, alpha),
+        parsed=keys.parsed,
+        kind=found.kind,
+        keys=found.keys,
+        edits=made,
+        alpha=keys.alpha(),
+        scale=keys.scale(made[0].rank) if made[0].rank else 1.0,
     )
-
-
-def _check_factors(name: str, up: TensorSpec, down: TensorSpec, where: str) -> None:
-    shapes = f"up {list(up.shape)}, down {list(down.shape)}"
-    if not up.is_float or not down.is_float:
-        what = f"module '{name}' holds no real numbers: up {up.dtype}, down {down.dtype}"
-        raise CorruptFile(what, where=where)
-    if len(up.shape) < 2 or len(down.shape) < 2 or up.numel == 0 or down.numel == 0:
-        raise CorruptFile(
-            f"module '{name}' has factors that are no matrices: {shapes}", where=where
-        )
-    if up.shape[1] != down.shape[0] or any(size != 1 for size in up.shape[2:]):
-        raise CorruptFile(f"the ranks of module '{name}' differ: {shapes}", where=where)
-
-
-def _alpha(key: str, store: TensorStore) -> float:
-    if store.specs[key].numel != 1:
-        what = f"'{key}' is not one number but {list(store.specs[key].shape)}"
-        raise CorruptFile(what, where=str(store.path))
-    return float(store.read(key))

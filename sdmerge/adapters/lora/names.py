@@ -22,11 +22,16 @@ PLAIN = "LoRA"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One tensor's place: the module as the file spells it, the role, and the adapter's kind."""
+    """One tensor's place: the module as the file spells it, the role, and the adapter's kind.
+
+    `part` tells apart what is neither of a LoRA's factors nor its alpha: "hada_w1_a", "diff_b", …;
+    "" for the parts of kinds that are not read.
+    """
 
     module: str
     role: Role
     kind: str = PLAIN
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,12 @@ class ModuleName:
 
 
 _ADAPTER = r"(?:\.(?!weight$|bias$)[^.]+)?"  # PEFT's adapter name, as in lora_A.default.weight
+# adapters that PEFT alone has, by what their tensors' names begin with
+_PEFT_ONLY = (
+    "adamss", "beft", "c3a", "deft", "delora", "fourierft", "frod", "glora", "gralora", "hira",
+    "hra", "lily", "miss", "peanut", "poly", "psoft", "pvera", "randlora", "road", "shadow",
+    "shira", "supertuning", "tinylora", "unilora", "vblora", "vera", "waveft",
+)  # fmt: skip
 _SUFFIXES: tuple[tuple[str, Role, str], ...] = (
     (
         rf"\.(?:lora_down|lora_A{_ADAPTER}|lora\.down|lora_linear_layer\.down)\.weight",
@@ -50,19 +61,31 @@ _SUFFIXES: tuple[tuple[str, Role, str], ...] = (
     (r"_lora\.down\.weight", "down", PLAIN),
     (r"_lora\.up\.weight", "up", PLAIN),
     (r"\.alpha", "alpha", PLAIN),
-    (rf"\.(?:dora_scale|lora_magnitude_vector{_ADAPTER}(?:\.weight)?)", "other", "DoRA"),
-    (r"\.lora_mid\.weight", "other", "Tucker LoRA"),
-    (rf"\.(?:lora_up|lora_B{_ADAPTER})\.bias", "other", "LoRA with a bias"),
-    (rf"\.lora_embedding_[AB]{_ADAPTER}", "other", "embedding LoRA"),
-    (rf"\.hada_(?:w[12]_[ab]|t[12]){_ADAPTER}", "other", "LoHa"),
-    (rf"\.lokr_(?:w[12](?:_[ab])?|t[12]){_ADAPTER}", "other", "LoKr"),
-    (r"\.(?:[ab][12]|bm)\.weight", "other", "GLoRA"),
-    (rf"\.(?:on_input|ia3_l{_ADAPTER})", "other", "(IA)³"),
-    (rf"\.(?:oft_(?:blocks|diag)|oft_[RrSs]{_ADAPTER}(?:\.weight)?|rescale)", "other", "OFT"),
-    (rf"\.boft_[RrSs]{_ADAPTER}(?:\.weight)?", "other", "BOFT"),
-    (r"\.[wb]_norm", "other", "norm"),
-    (r"\.diff(?:_b)?", "other", "full difference"),
-    (r"\.set_weight", "other", "replaced weight"),
+    (r"\.(?P<part>dora_scale)", "other", "DoRA"),
+    (rf"\.(?P<part>lora_magnitude_vector){_ADAPTER}(?:\.weight)?", "other", "DoRA"),
+    (r"\.(?P<part>lora_mid)\.weight", "other", "Tucker LoRA"),
+    (rf"\.(?P<part>lora_B){_ADAPTER}\.bias", "other", "LoRA with a bias"),
+    (rf"\.(?P<part>lora_embedding_[AB]){_ADAPTER}", "other", "embedding LoRA"),
+    (rf"\.(?P<part>hada_(?:w[12]_[ab]|t[12])){_ADAPTER}", "other", "LoHa"),
+    (rf"\.(?P<part>lokr_(?:w[12](?:_[ab])?|t2)){_ADAPTER}", "other", "LoKr"),
+    (r"\.(?P<part>[ab][12]|bm)\.weight", "other", "GLoRA"),
+    (rf"\.(?P<part>on_input|ia3_l){_ADAPTER}", "other", "(IA)³"),
+    (r"\.(?P<part>oft_blocks|rescale)", "other", "OFT"),
+    (rf"\.(?P<part>oft_R){_ADAPTER}\.weight", "other", "OFT"),
+    (rf"\.(?P<part>boft_[Rs]){_ADAPTER}", "other", "BOFT"),
+    (r"\.(?P<part>[wb]_norm)", "other", "norm"),
+    (r"\.(?P<part>diff(?:_b)?)", "other", "full difference"),
+    (r"\.(?P<part>set_weight)", "other", "replaced weight"),
+    # what follows is known by name and not read
+    (r"\.(?:[qp]_layer|lambda_layer)(?:\.weight)?", "other", "T-LoRA, which changes with the step"),
+    (r"\.lora_up\.bias", "other", "LoRA with a bias of unknown scale"),
+    (r"\.reshape_weight", "other", "weight of another shape"),
+    (r"\.lokr_t1", "other", "LoKr with a decomposed first factor's kernel"),
+    (r"\.oft_diag", "other", "diag-OFT of rotations"),
+    (rf"\.oft_r{_ADAPTER}(?:\.weight)?", "other", "OFT of PEFT before 0.14"),
+    (rf"\.oft_embedding_R{_ADAPTER}\.weight", "other", "embedding OFT"),
+    (rf"\.lora_[ABE]{_ADAPTER}", "other", "AdaLoRA"),
+    (rf"\.(?P<peft>{'|'.join(_PEFT_ONLY)})_[A-Za-z]\w*(?:\.[^.]+)*", "other", "PEFT's"),
 )
 _SLOTS: tuple[tuple[re.Pattern[str], Role, str], ...] = tuple(
     (re.compile(f"(.+){suffix}"), role, kind) for suffix, role, kind in _SUFFIXES
@@ -94,7 +117,9 @@ def split_key(key: str) -> Slot | None:
     """The place of a LoRA file's tensor, or None for a key that no adapter has."""
     for pattern, role, kind in _SLOTS:
         if match := pattern.fullmatch(key):
-            return Slot(match[1], role, kind)
+            found = match.groupdict()
+            named = f"{kind} {found['peft']}" if "peft" in found else kind
+            return Slot(match[1], role, named, found.get("part", "" if role == "other" else role))
     return None
 
 

@@ -20,7 +20,10 @@ def likely_families(modules: Sequence[LoraModule]) -> list[Family]:
         specs = own_specs(family)
         targets = Targets(family, specs, single_file_map(family, specs))
         counts[family.name] = sum(
-            any(target.fits(module.shape) for target in targets.find(module.parsed))
+            any(
+                module.edits[0].fits(target.shape)
+                for target in targets.find(module.parsed, module.edits[0].part)
+            )
             for module in modules
         )
     best = max(counts.values(), default=0)

@@ -35,25 +35,35 @@ class Scaling:
                 hint = "Save it from PEFT with path_initial_model_for_weight_conversion."
                 raise FileError(what, where=self._where, hint=hint)
 
-    def scale(self, name: ModuleName, rank: int, alpha: float | None) -> float:
-        """The factor of a module of this rank; an alpha of its own comes before any setting."""
+    def scale(self, name: ModuleName, rank: int | None, alpha: float | None) -> float:
+        """The factor of a module of this rank; an alpha of its own comes before any setting.
+
+        A module without a rank in the file has the one that is stated; its own alpha means nothing.
+        """
         if alpha is not None:
-            return alpha / rank if alpha else 1.0
+            return alpha / rank if alpha and rank else 1.0
         stated = self._number(name, "r")
         if stated is None:
             return 1.0
+        rank = rank or round(stated)
         if stated != rank:
             what = f"'{name.path}' has rank {rank}, its configuration says {stated:g}"
             raise FileError(
                 what, where=self._where, hint="File and configuration do not belong together."
             )
-        total = self._number(name, "lora_alpha") or stated
-        return total / math.sqrt(rank) if self._get(name, "use_rslora") else total / rank
+        # PEFT's LoHa and LoKr call it alpha
+        total = self._number(name, "lora_alpha") or self._number(name, "alpha") or stated
+        return total / math.sqrt(rank) if self.setting(name, "use_rslora") else total / rank
+
+    def setting(self, name: ModuleName, setting: str) -> object:
+        """What is stated for the module's component, or else for all; None if nothing is."""
+        component = name.prefix.partition(".")[0]
+        return self._settings.get(f"{component}.{setting}", self._settings.get(setting))
 
     def _number(self, name: ModuleName, setting: str) -> float | None:
-        """`r` or `lora_alpha` for a module: by the pattern that fits it, else for all."""
-        patterns = self._get(name, "rank_pattern" if setting == "r" else "alpha_pattern")
-        value = self._get(name, setting)
+        """`r` or an alpha for a module: by the pattern that fits it, else for all."""
+        patterns = self.setting(name, "rank_pattern" if setting == "r" else "alpha_pattern")
+        value = self.setting(name, setting)
         for pattern, special in cast("Mapping[str, object]", patterns or {}).items():
             if self._fits(pattern, name.path):
                 value = special
@@ -69,10 +79,6 @@ class Scaling:
         except re.error as error:
             what = f"'{pattern}' is not a regular expression: {error}"
             raise FileError(what, where=self._where) from None
-
-    def _get(self, name: ModuleName, setting: str) -> object:
-        component = name.prefix.partition(".")[0]
-        return self._settings.get(f"{component}.{setting}", self._settings.get(setting))
 
 
 def scaling_of(metadata: Mapping[str, str], path: Path, config: Path | None) -> Scaling:

@@ -6,10 +6,12 @@ No table of LoRA names is needed: kohya's names are the names of the model it tr
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sdmerge.adapters.lora.kinds.edit import Part
 from sdmerge.adapters.lora.names import ModuleName, flatten, spellings
 from sdmerge.families.family import Family
 from sdmerge.families.keymap import KeyMap, Piece
@@ -21,25 +23,32 @@ _BIAS = re.compile(r"[._]bias$")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A weight a module may change: its key and shape where it is named so, and where it goes."""
+    """A tensor a module may change: its key and shape where it is named so, and where it goes."""
 
     key: str
     shape: tuple[int, ...]
     pieces: tuple[Piece, ...]  # from this weight to canonical keys
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether a change of this shape is one of this weight; a 1×1 convolution is a matrix."""
-        return _trimmed(shape) == _trimmed(self.shape)
+    @property
+    def numel(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+    @property
+    def component(self) -> str:
+        """The component it belongs to."""
+        return self.pieces[0].target.partition(".")[0]
 
 
 class Targets:
-    """Every weight of a base model by component and flattened name."""
+    """Every weight and bias of a base model by component and flattened name."""
 
     def __init__(
         self, family: Family, specs: Mapping[str, TensorSpec], single_file: KeyMap | None
     ) -> None:
         """`single_file` says how the base's weights make a single file (`single_file_map`)."""
         self._targets: dict[str, dict[str, Target]] = {}
+        self._biases: dict[str, dict[str, Target]] = {}
         for key, spec in specs.items():
             component, _, name = key.partition(".")
             if component in family.by_name:
@@ -48,20 +57,22 @@ class Targets:
         if single_file is not None:
             self._add_single_file(family, single_file)
 
-    def find(self, name: ModuleName) -> tuple[Target, ...]:
-        """The weights a name may mean: one, or one in each of several components, or none."""
+    def find(self, name: ModuleName, part: Part = "weight") -> tuple[Target, ...]:
+        """The tensors a name may mean: one, or one in each of several components, or none."""
+        targets = self._targets if part == "weight" else self._biases
         wanted = [component for component in name.components if component in self._targets][:1]
         found: list[Target] = []
         for component in wanted if name.components else self._targets:
-            names = self._targets[component]
+            names = targets[component]
             found += [names[one] for one in spellings(name.path) if one in names][:1]
         return tuple(found)
 
     def _add(self, component: str, names: Iterable[str], target: Target) -> None:
-        known = self._targets.setdefault(component, {})
+        weights = self._targets.setdefault(component, {})
+        biases = self._biases.setdefault(component, {})
         for name in names:
-            if not _BIAS.search(name):
-                known.setdefault(flatten(_WEIGHT.sub("", name)), target)
+            known, end = (biases, _BIAS) if _BIAS.search(name) else (weights, _WEIGHT)
+            known.setdefault(flatten(end.sub("", name)), target)
 
     def _add_single_file(self, family: Family, single_file: KeyMap) -> None:
         by_component: dict[str, list[Target]] = {}
@@ -84,9 +95,3 @@ def _root(keys: Sequence[str]) -> str:
     while same < len(first) and first[: same + 1] == last[: same + 1]:
         same += 1
     return first[: first.rfind(".", 0, same) + 1]
-
-
-def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    while len(shape) > 2 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape

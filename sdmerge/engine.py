@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -18,12 +18,14 @@ from torch import Tensor
 
 from sdmerge.adapters.source import Operator
 from sdmerge.errors import InputError, SdmergeError
+from sdmerge.factored import Factored, Findings, arguments
 from sdmerge.families.recognise import EXTRA
+from sdmerge.lowrank import Factors
 from sdmerge.manifest import Space, Unit
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
 from sdmerge.place import Place
-from sdmerge.plan.tasks import Apply, Combine, Node, Read, Task
+from sdmerge.plan.tasks import Apply, Combine, Difference, Node, Read, Task
 from sdmerge.scratch import Scratch
 from sdmerge.tally import PLAIN, Tally
 from sdmerge.tensors.dtypes import TORCH
@@ -63,14 +65,6 @@ class Readable(Protocol):
         ...
 
 
-class Findings(Protocol):
-    """What a fit has found."""
-
-    def of(self, key: str) -> Any:
-        """What the method's body gets for `key`."""
-        ...
-
-
 Pieces = Callable[[int, int], Tensor]
 """(start, stop) → those elements as they are stored, good until the next call."""
 
@@ -91,12 +85,11 @@ class _Operand:
     ) -> Tensor:
         """Elements [start, stop) in `out`, as weights or as a difference from the base's slab."""
         if self.pieces is None:
-            assert base is not None, "an input without a tensor needs a base"
-            return out.zero_() if space == "delta" else out.copy_(base)
+            # without a base there are changes alone, and this one changes nothing
+            return out.zero_() if space == "delta" or base is None else out.copy_(base)
         out.copy_(self.pieces(start, stop))
-        if self.space == space:
+        if self.space == space or base is None:
             return out
-        assert base is not None, "a difference needs a base"
         return out.sub_(base) if space == "delta" else out.add_(base)
 
 
@@ -169,6 +162,7 @@ class Engine:
         tally: Tally = PLAIN,
     ) -> None:
         self._fits = fits
+        self._factored = Factored(sources, methods, fits)
         self._sources = sources
         self._names = names
         self._methods = methods
@@ -184,6 +178,11 @@ class Engine:
         if isinstance(task.node, Apply):
             changed = self._apply(task.node, task.key, task.spec.shape)
             return changed if dtype == changed.dtype else self._copy(changed, dtype, task)
+        if isinstance(task.node, Difference):
+            values = self.difference(task.node.node, task.node.base, task.key, task.spec.shape)
+            out = torch.empty(values.numel(), dtype=dtype)
+            store(values.reshape(-1), out, task.key)
+            return out
         stored = self._sources[task.node.source].read(task.key)
         # what no component takes may be anything, for instance a mask of infinities
         if not task.spec.is_float or (task.key.startswith(EXTRA) and stored.dtype == dtype):
@@ -198,6 +197,25 @@ class Engine:
     def tensor(self, node: Node, key: str, shape: tuple[int, ...]) -> Tensor:
         """What a node gives for `key`, in float32 and in its shape."""
         return self.run(Task(key, TensorSpec("F32", shape), node)).reshape(shape)
+
+    def factors(
+        self, node: Node, base: Node | None, key: str, shape: tuple[int, ...]
+    ) -> Factors | None:
+        """What `node` adds to `base`, as factors of [out, rest]; None where it has no low rank.
+
+        Without a base, what the node gives: then all inputs are changes.
+        """
+        return self._factored.change(node, base, key, shape)
+
+    def difference(self, node: Node, base: Node | None, key: str, shape: tuple[int, ...]) -> Tensor:
+        """What `node` adds to `base`, number by number: float32, in its shape."""
+        if isinstance(node, Combine) and node.space == "delta" and node.base == base:
+            # the base would be read for nothing, or only to be taken away again
+            alone = all(one is None or _is_change(one) for one in node.inputs)
+            merge = replace(node, base=None) if alone else node
+            return self._combine(merge, key, shape, torch.float32, onto_base=False).reshape(shape)
+        found = self.tensor(node, key, shape)
+        return found if base is None or _is_change(node) else found - self.tensor(base, key, shape)
 
     def slabs(self, task: Task) -> Iterator[tuple[Tensor, Tensor | None]]:
         """What a merge sees: its inputs [n, elements] in the method's space, and the base, float32.
@@ -220,8 +238,9 @@ class Engine:
         return out
 
     def _combine(
-        self, node: Combine, key: str, shape: tuple[int, ...], dtype: torch.dtype
-    ) -> Tensor:
+        self, node: Combine, key: str, shape: tuple[int, ...], dtype: torch.dtype,
+        *, onto_base: bool = True,
+    ) -> Tensor:  # fmt: skip
         method, numel = self._methods[node.method], math.prod(shape)
         operands = self._operands(node, key, shape, self._scratch)
         streams = self._streams(node, key)
@@ -229,7 +248,7 @@ class Engine:
         if numel == 0:
             return out
         unit = method.spec.unit
-        values = _values(node, 1 + _RANK.get(unit, len(shape)), torch.float32)
+        values = arguments(node, 1 + _RANK.get(unit, len(shape)), torch.float32)
         stat = self._survey(method, node, key, operands, shape)
         for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
@@ -240,7 +259,7 @@ class Engine:
                 shapes = f"{list(merged.shape)} for {list(slab_shape)}"
                 raise SdmergeError(f"the method {method.name} gives {shapes}", where=key)
             merged = merged.reshape(-1)
-            if node.space == "delta" and base is not None:
+            if node.space == "delta" and base is not None and onto_base:
                 merged = base + merged
             store(merged, out[start:stop], key)
         return out
@@ -305,7 +324,7 @@ class Engine:
             return self._fits[node.fit].of(key)
         if method.stats is None:
             return None
-        return method.survey(operands.whole(shape), _values(node, 2, torch.float64))
+        return method.survey(operands.whole(shape), arguments(node, 2, torch.float64))
 
     @staticmethod
     def _streams(node: Combine, key: str) -> list[int]:
@@ -313,12 +332,17 @@ class Engine:
             return []
         return [stream_key(node.seed, key, name) for name in node.names]
 
-    def _name(self, node: Node) -> str:
-        return "an earlier stage" if isinstance(node, Combine) else self._names[node.source]
+    def _name(self, node: Node | Difference) -> str:
+        alone = isinstance(node, Read | Apply)
+        return self._names[node.source] if alone else "an earlier stage"
 
     def _slabs(self, numel: int) -> Iterator[tuple[int, int]]:
         for start in range(0, numel, self._slab):
             yield start, min(start + self._slab, numel)
+
+
+def _is_change(node: Node) -> bool:
+    return isinstance(node, Read) and node.space == "delta"
 
 
 def refuse_unsound(values: Tensor, name: str, key: str) -> None:
@@ -341,12 +365,3 @@ def store(values: Tensor, out: Tensor, key: str) -> None:
         hint = "Lower the weights, or store the result in a wider dtype: dtype: bfloat16."
         raise InputError(f"'{key}' reaches {largest:g}; {name} ends at {limit:g}", hint=hint)
     out.copy_(values)
-
-
-def _values(node: Combine, rank: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Parameter values; one per model becomes a tensor that broadcasts against the stack."""
-    shape = (-1, *[1] * (rank - 1))
-    return {
-        name: torch.tensor(value, dtype=dtype).reshape(shape) if isinstance(value, tuple) else value
-        for name, value in node.values
-    }

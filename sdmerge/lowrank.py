@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sdmerge.bounds import Bounds, lost_shares
+
 _ALIGNMENT = 64  # bytes; torch's own allocations have it, views into them need not
 _BLOCK = 2**16  # elements of the product that one call computes, at least 16 rows of them
 
@@ -71,11 +73,11 @@ def dense(factors: Factors, start: int = 0, stop: int | None = None) -> Tensor:
     step = max(16, _BLOCK // columns // 16 * 16)
     first = start // columns // step * step
     last = min(rows, (-(-end // columns) + step - 1) // step * step)
-    down = _aligned(factors.down)
+    down = aligned(factors.down)
     product = factors.up.new_empty(last - first, columns)
     with one_thread():
         for row in range(first, last, step):
-            block = _aligned(factors.up[row : min(row + step, last)])
+            block = aligned(factors.up[row : min(row + step, last)])
             torch.mm(block, down, out=product[row - first : row - first + len(block)])
         if factors.scale != 1:
             product.mul_(factors.scale)
@@ -93,25 +95,21 @@ def stack(parts: Sequence[Factors]) -> Factors:
 
 def compress(
     factors: Factors,
+    bounds: Bounds | None = None,
     *,
     rank: int | None = None,
     energy: float | None = None,
     error: float | None = None,
 ) -> Compressed:
-    """The best approximation of the smallest rank that keeps to the bounds given.
+    """The best approximation of the smallest rank that keeps to `bounds` (see there).
 
-    `energy` is the share of the squared norm to keep, `error` the largest relative error, `rank`
-    the largest rank, whatever the other two say. At least rank 1: a file cannot hold less.
+    rank, energy and error are those of the bounds, for short.
     """
+    wanted = Bounds(rank=rank, energy=energy, error=error) if bounds is None else bounds
     left, core, right = _core(factors)
     with one_thread():
         u, sigma, vh = torch.linalg.svd(core, full_matrices=False)
-    lost = _lost(sigma)
-    kept = int((lost > 0).sum())
-    if energy is not None or error is not None:
-        allowed = min(1 - (energy or 0.0), 1.0 if error is None else error**2)
-        kept = int((lost > allowed * (1 + 1e-12)).sum())  # rounding must not cost a rank
-    kept = max(1, kept if rank is None else min(kept, rank))
+    lost, kept = lost_shares(sigma), wanted.kept(sigma)
     root = sigma[:kept].sqrt()
     with one_thread():
         up, down = left @ (u[:, :kept] * root), (vh[:kept] * root[:, None]) @ right.T
@@ -146,15 +144,7 @@ def _core(factors: Factors) -> tuple[Tensor, Tensor, Tensor]:
         return left, upper @ lower.T * factors.scale, right
 
 
-def _lost(sigma: Tensor) -> Tensor:
-    """Per rank 0 … n the share of the squared norm that is cut off."""
-    noise = sigma.max() * len(sigma) * torch.finfo(sigma.dtype).eps
-    squares = torch.where(sigma > noise, sigma, 0).square()
-    tail = torch.cat([squares.flip(0).cumsum(0).flip(0), squares.new_zeros(1)])
-    return tail / tail[0] if tail[0] > 0 else tail
-
-
-def _aligned(matrix: Tensor) -> Tensor:
+def aligned(matrix: Tensor) -> Tensor:
     """The matrix, contiguous at an aligned address."""
     matrix = matrix.contiguous()
     return matrix if matrix.data_ptr() % _ALIGNMENT == 0 else matrix.clone()

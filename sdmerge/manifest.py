@@ -23,6 +23,24 @@ Unit = Literal["element", "row", "tensor"]
 
 
 ProbeKind = Literal["activations", "gradients", "modules", "score"]
+Side = Literal["both", "left"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rotation:
+    """What turning all models alike does to the result: f(Q·A₁·Pᵀ, …) = Q·f(A₁, …)·Pᵀ.
+
+    For any Q and P with orthonormal columns, so that rows and columns of zeros change nothing
+    either; on the "left" for Q alone. A tensor is the matrix [out, rest].
+    """
+
+    side: Side
+    unless: tuple[str, Scalar] | None = None
+    """A parameter and the value at which it does not hold."""
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it holds with these values of the parameters."""
+        return self.unless is None or values[self.unless[0]] != self.unless[1]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,6 +74,8 @@ class MethodSpec:
     version: int
     params: tuple[Param, ...]
     fit: FitSpec | None = None
+    rotation: Rotation | None = None
+    """If there is one, models of low rank are merged by their factors."""
 
     def space_with(self, *, base: bool) -> Space:
         """How it sees its inputs in a recipe with or without a base_model."""
@@ -119,15 +139,22 @@ def _spec(entry: dict[str, Any]) -> MethodSpec:
     fields = dict(entry)
     fewest, most = fields.pop("models")
     params = tuple(_param(param) for param in fields.pop("params"))
-    fit = fields.pop("fit")
+    fit, rotation = fields.pop("fit"), fields.pop("rotation")
     return MethodSpec(
-        **fields, models=(fewest, most), params=params, fit=_fit(fit) if fit else None
+        **fields,
+        models=(fewest, most),
+        params=params,
+        fit=_fit(fit) if fit else None,
+        rotation=Rotation(rotation["side"], _pair(rotation["unless"])) if rotation else None,
     )
 
 
 def _fit(entry: dict[str, Any]) -> FitSpec:
-    unless = tuple(entry["unless"]) if entry["unless"] else None
-    return FitSpec(tuple(entry["params"]), entry["probe"], unless)
+    return FitSpec(tuple(entry["params"]), entry["probe"], _pair(entry["unless"]))
+
+
+def _pair(entry: list[Any] | None) -> tuple[str, Scalar] | None:
+    return (entry[0], entry[1]) if entry else None
 
 
 def _param(entry: dict[str, Any]) -> Param:

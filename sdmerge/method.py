@@ -12,6 +12,10 @@ operations only (no lerp, addcmul or fused add: their rounding depends on the sl
 `unit="row"` runs on slabs of whole rows [n, rows, width] and must treat every row alike; a row is
 what makes one output, and a bias or a scalar is one row. One with `unit="tensor"` gets whole
 tensors in their own shape.
+
+One with `rotation="both"` (or "left") gives the turned result for turned models, which is a law;
+models of low rank it gets as small matrices in bases that they share, in float64. If it has to know
+the shape of the tensor, it asks for `Here`.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Seen, Unit, manifest
+from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Rotation, Seen, Side, Unit, manifest
 from sdmerge.masks import Random
 from sdmerge.params import Scalar, details, read_params, summary
 from sdmerge.place import Part, Place
@@ -302,7 +306,8 @@ METHODS = Registry()
 
 def method(
     *, title: str, paper: str, unit: Unit = "element", stats: Stats | None = None,
-    fit: Fitting | None = None, version: int = 1, registry: Registry = METHODS,
+    fit: Fitting | None = None, rotation: Rotation | Side | None = None, version: int = 1,
+    registry: Registry = METHODS,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:  # fmt: skip
     """Register the function as a merge method; its name is the word in `merge_method`.
 
@@ -326,6 +331,7 @@ def method(
             version=version,
             params=read_params(body),
             fit=None if fit is None else fit.spec,
+            rotation=Rotation(rotation) if isinstance(rotation, str) else rotation,
         )
         registry.add(Method(spec, body, stats, "here" in tail, fit))
         return body

@@ -14,11 +14,11 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
-    "errors", "params", "manifest", "recipe", "tensors", "lowrank", "spectrum", "families",
-    "adapters", "masks", "place", "compiled", "tally", "method", "fit", "scores", "selection",
-    "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch", "engine", "fitting",
-    "sinks", "merge", "plugins", "workspace", "verify", "sample", "analysis", "testing", "cli",
-    "__main__",
+    "errors", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
+    "families", "adapters", "masks", "sketch", "place", "compiled", "tally", "method", "fit",
+    "scores", "selection", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
+    "factored", "engine", "fitting", "sinks", "merge", "plugins", "workspace", "verify", "sample",
+    "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

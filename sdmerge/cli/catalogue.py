@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sdmerge.cli.main import Session, output_options
-from sdmerge.manifest import MethodSpec, Seen, manifest
+from sdmerge.manifest import MethodSpec, Rotation, Seen, manifest
 from sdmerge.params import Param
 
 
@@ -45,8 +45,16 @@ def explain_method(spec: MethodSpec) -> str:
     models = "model" if most == 1 else "models"
     lines = [f"{spec.title} ({spec.name})", spec.summary, ""]
     lines += [spec.details, ""] if spec.details else []
-    lines += [f"Merges {kind} of {count} {models}. {spec.paper}", "", "Parameters"]
+    lines += [f"Merges {kind} of {count} {models}. {spec.paper}"]
+    lines += [_turning(spec.rotation)] if spec.rotation else []
+    lines += ["", "Parameters"]
     return "\n".join([*lines, *(_explain(param) for param in spec.params)])
+
+
+def _turning(rotation: Rotation) -> str:
+    """What a rotation means to a user."""
+    unless = f", unless {rotation.unless[0]} is {rotation.unless[1]}" if rotation.unless else ""
+    return f"Merges LoRAs by their factors, exactly and without large matrices{unless}."
 
 
 def _explain(param: Param) -> str:

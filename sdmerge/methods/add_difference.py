@@ -9,6 +9,7 @@ from sdmerge.params import Scale
 @method(
     title="Add difference",
     paper="https://github.com/AUTOMATIC1111/stable-diffusion-webui/wiki/Features",
+    rotation="both",
 )
 def add_difference(a: Delta, b: Delta, *, alpha: Scale = 1.0) -> Delta:
     """Add to A what B learned over the base: A + α·(B - base).

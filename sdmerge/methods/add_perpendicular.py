@@ -13,7 +13,12 @@ def inner_products(whole: Whole) -> np.ndarray:
     return whole.gram()
 
 
-@method(title="Add perpendicular", paper="https://github.com/ljleb/sd-mecha", stats=inner_products)
+@method(
+    title="Add perpendicular",
+    paper="https://github.com/ljleb/sd-mecha",
+    stats=inner_products,
+    rotation="both",
+)
 def add_perpendicular(a: Delta, b: Delta, products: Stat, *, alpha: Scale = 1.0) -> Delta:
     """Add to A the part of B's difference from the base that is at right angles to A's.
 

@@ -54,7 +54,10 @@ def _weiszfeld(squares: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 @method(
-    title="Geometric median", paper="https://doi.org/10.1073/pnas.97.4.1423", stats=median_shares
+    title="Geometric median",
+    paper="https://doi.org/10.1073/pnas.97.4.1423",
+    stats=median_shares,
+    rotation="both",
 )
 def geometric_median(
     weights: Weights, shares: Stat, *, weight: PerModel[Share] = 1.0,  # noqa: ARG001

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from sdmerge.consensus import mean, taking_part
-from sdmerge.method import Delta, Deltas, method, total
+from sdmerge.method import Delta, Deltas, Here, method, total
 from sdmerge.params import Fraction, PerModel, Scale, Strength
 from sdmerge.spectrum import as_matrix, noise_floor, one_thread, orthonormal, svd
 
 PAPER = "https://arxiv.org/abs/2502.04959"
 
 
-@method(title="Iso-C", paper=PAPER, unit="tensor")
+@method(title="Iso-C", paper=PAPER, unit="tensor", rotation="both")
 def iso_c(deltas: Deltas, *, weight: PerModel[Strength] = 1.0, lambda_: Scale = 1.0) -> Delta:
     """Add the deltas up, and give all singular values of the sum their mean: λ·σ̄·UVᵀ.
 
@@ -41,9 +41,10 @@ def _common(parts: Tensor) -> Tensor:
     return _average(found.values) * found.left @ found.right
 
 
-@method(title="Iso-CTS", paper=PAPER, unit="tensor")
+@method(title="Iso-CTS", paper=PAPER, unit="tensor", rotation="both")
 def iso_cts(
-    deltas: Deltas, *, weight: PerModel[Strength] = 1.0, common_space_fraction: Fraction = 0.8,
+    deltas: Deltas, here: Here, *, weight: PerModel[Strength] = 1.0,
+    common_space_fraction: Fraction = 0.8,
     lambda_: Scale = 1.0,
 ) -> Delta:  # fmt: skip
     """Like Iso-C, but the sum's weakest directions make room for what each task has alone.
@@ -61,14 +62,16 @@ def iso_cts(
     parts = taking_part(weight * deltas)
     if deltas.dim() < 3 or not len(parts):
         return lambda_ * mean(parts)
-    merged = _common_and_specific(parts, common_space_fraction)
+    merged = _common_and_specific(
+        parts, min(here.count("row"), here.count("column")), common_space_fraction
+    )
     return lambda_ * merged.reshape(deltas.shape[1:]).to(deltas.dtype)
 
 
 @one_thread()
-def _common_and_specific(parts: Tensor, fraction: float) -> Tensor:
+def _common_and_specific(parts: Tensor, rank: int, fraction: float) -> Tensor:
     matrices = [as_matrix(part) for part in parts]
-    rank, floor = min(matrices[0].shape), noise_floor(*matrices)
+    floor = noise_floor(*matrices)
     # the authors round the room for tasks to a multiple of their number; here it never overflows
     room = rank - int(rank * fraction + 1e-9)
     each = min(round(room / len(matrices)), rank // len(matrices))

@@ -68,7 +68,12 @@ def barycentre_shares(whole: Whole, weight: Tensor, normalize_weights: bool) -> 
     return scale * shares_of_mean(whole.gram(), weight, _STEPS, _TOLERANCE)
 
 
-@method(title="Karcher mean", paper="https://arxiv.org/abs/1201.0925", stats=karcher_shares)
+@method(
+    title="Karcher mean",
+    paper="https://arxiv.org/abs/1201.0925",
+    stats=karcher_shares,
+    rotation="both",
+)
 def karcher(
     weights: Weights, shares: Stat, *,
     weight: PerModel[Share] = 1.0,  # noqa: ARG001  `shares` are made of it, and of the others
@@ -90,7 +95,12 @@ def karcher(
     return combination(weights, shares)
 
 
-@method(title="Multi-SLERP", paper="https://doi.org/10.1145/502122.502124", stats=barycentre_shares)
+@method(
+    title="Multi-SLERP",
+    paper="https://doi.org/10.1145/502122.502124",
+    stats=barycentre_shares,
+    rotation="both",
+)
 def multislerp(
     vectors: Vectors, shares: Stat, *,
     weight: PerModel[Share] = 1.0,  # noqa: ARG001  `shares` are made of it

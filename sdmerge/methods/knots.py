@@ -15,7 +15,7 @@ from sdmerge.params import Fraction, PerModel, Scale, Strength
 from sdmerge.spectrum import NOISE, as_matrix, basis, one_thread
 
 
-@method(title="KnOTS", paper="https://arxiv.org/abs/2410.19735", unit="tensor")
+@method(title="KnOTS", paper="https://arxiv.org/abs/2410.19735", unit="tensor", rotation="left")
 def knots(
     deltas: Deltas, random: Masks, *,
     inner: Literal["ties", "dare_ties", "task_arithmetic"] = "ties",

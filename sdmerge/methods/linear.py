@@ -7,7 +7,7 @@ from sdmerge.method import Weight, Weights, method
 from sdmerge.params import PerModel, Strength
 
 
-@method(title="Linear (model soup)", paper="https://arxiv.org/abs/2203.05482")
+@method(title="Linear (model soup)", paper="https://arxiv.org/abs/2203.05482", rotation="both")
 def linear(weights: Weights, *, weight: PerModel[Strength] = 1.0, normalize: bool = True) -> Weight:
     """Average the models: Σ wᵢ·θᵢ / Σ wᵢ.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from sdmerge.manifest import Rotation
 from sdmerge.method import Stat, Weight, Whole, method
 from sdmerge.params import Fraction
 from sdmerge.rows import row_gram
@@ -19,7 +20,7 @@ def squared_lengths(whole: Whole, per: str) -> np.ndarray | None:
 
 @method(
     title="Match norm", paper="https://github.com/54rt1n/ComfyUI-DareMerge", unit="row",
-    stats=squared_lengths,
+    stats=squared_lengths, rotation=Rotation("both", unless=("per", "row")),
 )  # fmt: skip
 def match_norm(
     a: Weight, b: Weight, squares: Stat, *, strength: Fraction = 1.0,

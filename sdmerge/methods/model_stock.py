@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sdmerge.manifest import Rotation
 from sdmerge.method import Delta, Deltas, Stat, Whole, method, total
 from sdmerge.rows import cosines, row_gram
 
@@ -28,7 +29,7 @@ def ratio(products: np.ndarray) -> Any:
 
 @method(
     title="Model Stock", paper="https://arxiv.org/abs/2403.19522", unit="row",
-    stats=inner_products,
+    stats=inner_products, rotation=Rotation("both", unless=("filter_wise", True)),
 )  # fmt: skip
 def model_stock(deltas: Deltas, products: Stat, *, filter_wise: bool = False) -> Delta:
     """Average the models and go back towards the base, the further the less they agree.

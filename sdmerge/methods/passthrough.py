@@ -10,7 +10,7 @@ _PASSTHROUGH = (
 )
 
 
-@method(title="Passthrough", paper=_PASSTHROUGH)
+@method(title="Passthrough", paper=_PASSTHROUGH, rotation="both")
 def passthrough(a: Weight, *, scale: PerModel[Scale] = 1.0) -> Weight:
     """Take one model, each tensor times a number: scale·A.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdmerge.manifest import Rotation
 from sdmerge.method import Here, Stat, Vector, Weight, Whole, method
 from sdmerge.params import Blend, Mergekit, PerModel, Strength
 from sdmerge.place import Part
@@ -20,7 +21,7 @@ def arc(whole: Whole) -> np.ndarray:
     return whole.gram()
 
 
-@method(title="SLERP", paper="https://doi.org/10.1145/325165.325242", stats=arc)
+@method(title="SLERP", paper="https://doi.org/10.1145/325165.325242", stats=arc, rotation="both")
 def slerp(
     a: Weight, b: Weight, products: Stat, *, t: Blend = 0.5,
     norm: Annotated[Literal["lerp", "raw"], Mergekit("raw")] = "lerp",
@@ -62,7 +63,12 @@ def _part(nuslerp_row_wise: bool) -> Part:
 _NUSLERP = "https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md#nuslerp-nuslerp"
 
 
-@method(title="NuSLERP", paper=_NUSLERP, stats=arcs)
+@method(
+    title="NuSLERP",
+    paper=_NUSLERP,
+    stats=arcs,
+    rotation=Rotation("both", unless=("nuslerp_flatten", False)),
+)
 def nuslerp(
     a: Vector, b: Vector, pair: Stat, here: Here, *,
     weight: PerModel[Strength] = 1.0,  # noqa: ARG001  `pair` is made of it

@@ -7,7 +7,7 @@ from sdmerge.method import Delta, Deltas, method
 from sdmerge.params import PerModel, Scale, Strength
 
 
-@method(title="Task arithmetic", paper="https://arxiv.org/abs/2212.04089")
+@method(title="Task arithmetic", paper="https://arxiv.org/abs/2212.04089", rotation="both")
 def task_arithmetic(
     deltas: Deltas,
     *,

@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 from sdmerge.consensus import mean, taking_part
-from sdmerge.method import Delta, Deltas, method
+from sdmerge.method import Delta, Deltas, Here, method
 from sdmerge.params import PerModel, Scale, Strength
 from sdmerge.spectrum import as_matrix, one_thread, orthonormal, svd
 
 
-@method(title="TSV-Merge", paper="https://arxiv.org/abs/2412.00081", unit="tensor")
-def tsv_merge(deltas: Deltas, *, weight: PerModel[Strength] = 1.0, lambda_: Scale = 1.0) -> Delta:
+@method(title="TSV-Merge", paper="https://arxiv.org/abs/2412.00081", unit="tensor", rotation="both")
+def tsv_merge(
+    deltas: Deltas, here: Here, *, weight: PerModel[Strength] = 1.0, lambda_: Scale = 1.0
+) -> Delta:
     """Keep each delta's leading singular vectors, make them all orthogonal, and put them together.
 
     Gargiulo et al., "Task Singular Vectors", 2025. Of each of T deltas the first min(m, n) / T
@@ -31,13 +33,13 @@ def tsv_merge(deltas: Deltas, *, weight: PerModel[Strength] = 1.0, lambda_: Scal
     parts = taking_part(weight * deltas)
     if len(parts) < 2 or deltas.dim() < 3:
         return lambda_ * mean(parts)
-    return lambda_ * _orthogonal_sum(parts).reshape(deltas.shape[1:]).to(deltas.dtype)
+    count = max(1, min(here.count("row"), here.count("column")) // len(parts))
+    return lambda_ * _orthogonal_sum(parts, count).reshape(deltas.shape[1:]).to(deltas.dtype)
 
 
 @one_thread()
-def _orthogonal_sum(parts: Tensor) -> Tensor:
-    """U⊥ Σ V⊥ᵀ."""
-    count = max(1, min(len(parts[0]), parts[0][0].numel()) // len(parts))
+def _orthogonal_sum(parts: Tensor, count: int) -> Tensor:
+    """U⊥ Σ V⊥ᵀ of so many triplets of each."""
     found = [svd(as_matrix(part), count) for part in parts]
     left = orthonormal(torch.cat([one.left for one in found], dim=1))
     right = orthonormal(torch.cat([one.right for one in found]))

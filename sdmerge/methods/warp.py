@@ -17,6 +17,7 @@ def inner_products(whole: Whole) -> np.ndarray:
 @method(
     title="WARP (SLERP of task vectors)", paper="https://arxiv.org/abs/2406.16768",
     stats=inner_products,
+    rotation="both",
 )  # fmt: skip
 def warp(a: Delta, b: Delta, products: Stat, *, t: Blend = 0.5) -> Delta:
     """Walk from A to B along the arc of what they learned, with the base as its centre.

@@ -12,7 +12,7 @@ _SUMS = "https://github.com/hako-mikan/sd-webui-supermerger#merge-mode"
 Alpha = Annotated[float, Range(0.0, 1.0, limits=(-1.0, 2.0))]
 
 
-@method(title="Weighted sum", paper=_SUMS)
+@method(title="Weighted sum", paper=_SUMS, rotation="both")
 def weighted_sum(a: Weight, b: Weight, *, alpha: Annotated[Alpha, AToB()] = 0.5) -> Weight:
     """Mix two models: (1-α)·A + α·B.
 
@@ -25,7 +25,7 @@ def weighted_sum(a: Weight, b: Weight, *, alpha: Annotated[Alpha, AToB()] = 0.5)
     return (1 - alpha) * a + alpha * b
 
 
-@method(title="Sum twice", paper=_SUMS)
+@method(title="Sum twice", paper=_SUMS, rotation="both")
 def sum_twice(a: Weight, b: Weight, c: Weight, *, alpha: Alpha = 0.5, beta: Alpha = 0.25) -> Weight:
     """Mix two models, then the result with a third: (1-β)·((1-α)·A + α·B) + β·C.
 
@@ -37,7 +37,7 @@ def sum_twice(a: Weight, b: Weight, c: Weight, *, alpha: Alpha = 0.5, beta: Alph
     return (1 - beta) * ((1 - alpha) * a + alpha * b) + beta * c
 
 
-@method(title="Triple sum", paper=_SUMS)
+@method(title="Triple sum", paper=_SUMS, rotation="both")
 def triple_sum(
     a: Weight, b: Weight, c: Weight, *, alpha: Alpha = 0.5, beta: Alpha = 0.25
 ) -> Weight:

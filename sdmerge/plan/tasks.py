@@ -63,12 +63,21 @@ Node = Read | Combine | Apply
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """What a node has beyond another one, which a LoRA holds; `bounds` are those of its rank."""
+
+    node: Node
+    base: Node
+    bounds: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One tensor of the result: where it comes from and how it is stored."""
 
     key: str
     spec: TensorSpec
-    node: Node
+    node: Node | Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,9 @@ def task_key(task: Task, content: ContentOf, fits: Sequence[str] = ()) -> str:
     return _digest("task", node, task.spec.dtype, list(task.spec.shape))
 
 
-def node_key(node: Node | None, key: str, content: ContentOf, fits: Sequence[str] = ()) -> str:
+def node_key(
+    node: Node | Difference | None, key: str, content: ContentOf, fits: Sequence[str] = ()
+) -> str:
     """The content address of a node for the tensor `key`; `fits` are those of the plan's fits."""
     if node is None:
         return "base"
@@ -111,6 +122,9 @@ def node_key(node: Node | None, key: str, content: ContentOf, fits: Sequence[str
     if isinstance(node, Apply):
         onto = node_key(node.to, key, content, fits)
         return _digest("apply", content(node.source, key), key, node.weight, onto)
+    if isinstance(node, Difference):
+        both = [node_key(one, key, content, fits) for one in (node.node, node.base)]
+        return _digest("difference", *both, list(node.bounds))
     inputs = [node_key(child, key, content, fits) for child in node.inputs]
     base = node_key(node.base, key, content, fits) if node.base is not None else ""
     chance = [node.seed, key, list(node.names)] if node.seed is not None else []
@@ -139,7 +153,20 @@ def _digest(*parts: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def fits_below(node: Node | None) -> Iterator[int]:
+def children(node: Node | Difference | None) -> tuple[Node | None, ...]:
+    """What a node is made of, one step down."""
+    match node:
+        case Combine():
+            return (*node.inputs, node.base)
+        case Difference():
+            return (node.node, node.base)
+        case Apply():
+            return (node.to,)
+        case _:
+            return ()
+
+
+def fits_below(node: Node | Difference | None) -> Iterator[int]:
     """The place of every fit that the node asks for."""
     if isinstance(node, Combine) and node.fit is not None:
         yield node.fit
@@ -147,14 +174,7 @@ def fits_below(node: Node | None) -> Iterator[int]:
         yield from fits_below(child)
 
 
-def children(node: Node | None) -> tuple[Node | None, ...]:
-    """What a node is made of, one step down."""
-    if isinstance(node, Combine):
-        return (*node.inputs, node.base)
-    return (node.to,) if isinstance(node, Apply) else ()
-
-
-def reads(node: Node | None) -> Iterator[Read]:
+def reads(node: Node | Difference | None) -> Iterator[Read]:
     """Every read below `node`; what it applies is read as well."""
     if isinstance(node, Read):
         yield node
@@ -164,7 +184,7 @@ def reads(node: Node | None) -> Iterator[Read]:
         yield from reads(child)
 
 
-def merges(node: Node | None) -> Iterator[str]:
+def merges(node: Node | Difference | None) -> Iterator[str]:
     """The methods at work below `node`, each as often as it is."""
     if isinstance(node, Combine):
         yield node.method

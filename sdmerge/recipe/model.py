@@ -114,7 +114,8 @@ class Output:
 
     layout: Layout | None = None
     dtype: str | None = None
-    lora: Mapping[str, float] = field(default_factory=dict[str, float])
+    lora: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    """What a LoRA keeps, and in whose names: see recipe/output.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from sdmerge.errors import MethodError, RecipeError, nearest
+from sdmerge.errors import MethodError, RecipeError
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.params import Param, Range
 from sdmerge.recipe.address import apply_settings
 from sdmerge.recipe.aliases import aliases
-from sdmerge.recipe.model import (
-    Applied,
-    ComponentRule,
-    Layout,
-    ModelRef,
-    Output,
-    Recipe,
-    Setting,
-    Stage,
-)
+from sdmerge.recipe.model import Applied, ComponentRule, ModelRef, Recipe, Setting, Stage
 from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
+from sdmerge.recipe.output import read_output
 from sdmerge.recipe.values import read_scalar, read_setting
 
 _STAGE_KEYS = (
@@ -31,18 +23,12 @@ _STAGE_KEYS = (
     "dtype", "out_dtype", "output", "seed", "grid", "evolve", "tokenizer_source", "chat_template",
 )  # fmt: skip
 _RECIPE_KEYS = ("dtype", "out_dtype", "output", "seed", "grid", "evolve")
-_LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 _REFUSED = {
     "modules": "List the models' components under 'components'.",
     "tokenizer": "Take a tokenizer whole: components: {tokenizer: {take: NAME}}.",
 }
 _IGNORED = {"tokenizer_source": "tokenizers are taken whole", "chat_template": "pictures have none"}
 _IGNORED_PARAMETERS = {"int8_mask": "masks are exact here"}
-_LORA_SIZES = (
-    Param("rank", "int", 32, "Rank of the LoRA.", Range(1, 128, limits=(1, 4096))),
-    Param("energy", "float", 0.95, "Share of the squared norm that is kept.", Range(0.0, 1.0)),
-    Param("error", "float", 0.01, "Largest relative error of a tensor.", Range(0.0, 1.0)),
-)
 
 _APPLIED = Param(
     "weight", "float", 1.0, "Strength of the LoRA.", Range(0.0, 1.5, limits=(-4.0, 4.0))
@@ -94,7 +80,7 @@ def _read(documents: list[Node], name: str, folder: Path | None, settings: Seque
     last = documents[-1].mapping("the recipe")
     return Recipe(
         stages=stages,
-        output=_read_output(last),
+        output=read_output(last),
         seed=last["seed"].integer("seed") if "seed" in last else 0,
         grid=_plain(last.get("grid"), "grid"),
         evolve=_plain(last.get("evolve"), "evolve"),
@@ -279,33 +265,6 @@ def _read_applied(node: Node) -> Applied:
     weight = read_scalar(fields["weight"], _APPLIED) if "weight" in fields else 1.0
     assert isinstance(weight, float), "a float parameter"
     return Applied(_path(node), weight, node.where)
-
-
-def _read_output(fields: Mapping[str, Node]) -> Output:
-    dtype = fields.get("out_dtype") or fields.get("dtype")
-    word = dtype.text("dtype") if dtype else None
-    node = fields.get("output")
-    if node is None:
-        return Output(dtype=word)
-    known = node.mapping("output", ("layout", *(size.name for size in _LORA_SIZES)))
-    layout = _read_layout(known["layout"]) if "layout" in known else None
-    sizes = {
-        size.name: float(read_scalar(known[size.name], size))
-        for size in _LORA_SIZES
-        if size.name in known
-    }
-    if sizes and (layout != "lora" or len(sizes) > 1):
-        raise node.error("rank, energy and error belong to 'layout: lora', one of them")
-    return Output(layout, word, sizes)
-
-
-def _read_layout(node: Node) -> Layout:
-    word = node.text("layout")
-    for layout in _LAYOUTS:
-        if word == layout:
-            return layout
-    hint = f"{nearest(word, _LAYOUTS)} One of: {', '.join(_LAYOUTS)}."
-    raise node.error(f"there is no layout '{word}'", hint.strip())
 
 
 def _plain(node: Node | None, what: str) -> dict[str, Any]:

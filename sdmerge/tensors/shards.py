@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sdmerge.errors import InputError
+from sdmerge.tensors.space import parse_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ def split_into_shards(sizes: Mapping[str, int], stem: str, max_size: int | str) 
     sizes: Bytes of each tensor.
     max_size: Bytes, or words like "5GB". A tensor larger than that gets a file of its own.
     """
-    limit = bytes_of(max_size)
+    limit = parse_size(max_size)
     index_name = f"{stem}.safetensors.index.json"
     if sum(sizes.values()) <= limit:
         return Shards({f"{stem}.safetensors": tuple(sizes)}, index_name, None)
@@ -45,19 +45,3 @@ def split_into_shards(sizes: Mapping[str, int], stem: str, max_size: int | str) 
     table = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
     text = json.dumps(table, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return Shards(files, index_name, text.encode("utf-8"))
-
-
-_UNITS: Mapping[str, int] = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-def bytes_of(size: int | str) -> int:
-    """Bytes of "5GB", "500 MB" or 5000000000; units are decimal, as at the hub."""
-    text = str(size).strip().upper().removesuffix("B").strip()
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS and text else (text, "")
-    try:
-        limit = int(float(number) * _UNITS[unit])
-    except (ValueError, OverflowError):
-        limit = 0
-    if limit <= 0:
-        raise InputError(f"'{size}' is not a size", hint="Write it like 5GB or 500MB.")
-    return limit

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sdmerge.engine import SLAB, Engine
 from sdmerge.fitting import FitModels, find
+from sdmerge.lowrank import Factors, dense
 from sdmerge.manifest import Space
 from sdmerge.method import Method
 from sdmerge.methods.kernels import tally, with_kernel
@@ -56,6 +57,11 @@ class Memory:
     """A tensor as the only one of a source."""
 
     tensor: Tensor
+    low: Factors | None = None
+
+    def factors(self, key: str) -> Factors | None:  # noqa: ARG002
+        """It as a product, if it was given as one."""
+        return self.low
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Tensor:
         """Its elements, whatever key is asked for; those of the companion are larger."""
@@ -105,14 +111,41 @@ class Bench:
     ) -> Tensor:
         """The merged tensor. `values` are what differs from the defaults."""
         task, sources = self._task(inputs, base, values, names, spaces, seed, key, dtype)
-        used = with_kernel(self.method) if kernel else self.method
-        methods, labels = {used.name: used}, [*names[: len(inputs)], "base"]
-        engine = Engine(sources, labels, methods, slab, tally=tally() if kernel else PLAIN)
-        if (fit := self._fit(task, seed)) is not None:
-            found = Found(self._found(fit, engine))
-            engine = Engine(sources, labels, methods, slab, [found])
-            task = replace(task, node=replace(task.node, fit=0))
+        engine, task = self._fitted(task, sources, seed, slab=slab, kernel=kernel)
         return engine.run(task).reshape(inputs[0].shape)
+
+    def changes(
+        self, parts: Sequence[Factors], shape: tuple[int, ...], values: Values = DEFAULTS
+    ) -> tuple[Tensor, Tensor | None]:
+        """What is merged of changes without a base: number by number, and by their factors."""
+        inputs = [dense(part).reshape(shape) for part in parts]
+        task, sources = self._task(
+            inputs, None, values, string.ascii_lowercase, None, 0, "unet.conv_in.weight", "F32"
+        )
+        sources = [Memory(one, part) for one, part in zip(inputs, parts, strict=True)]
+        assert isinstance(task.node, Combine), "a merge"
+        changes = tuple(Read(place, "delta") for place in range(len(parts)))
+        task = replace(task, node=replace(task.node, inputs=changes, base=None))
+        engine, task = self._fitted(task, sources, 0)
+        assert isinstance(task.node, Combine), "a merge"
+        found = engine.factors(task.node, None, task.key, shape)
+        plain = engine.difference(task.node, None, task.key, shape)
+        return plain, None if found is None else dense(found).reshape(shape)
+
+    def _fitted(
+        self, task: Task, sources: Sequence[Memory], seed: int, *, slab: int = SLAB,
+        kernel: bool = False,
+    ) -> tuple[Engine, Task]:  # fmt: skip
+        """An engine for the task, which knows what the method's fit has found."""
+        used = with_kernel(self.method) if kernel else self.method
+        assert isinstance(task.node, Combine), "a merge"
+        methods, labels = {used.name: used}, [*task.node.names, "base"]
+        engine = Engine(sources, labels, methods, slab, tally=tally() if kernel else PLAIN)
+        if (fit := self._fit(task, seed)) is None:
+            return engine, task
+        found = Found(self._found(fit, engine))
+        engine = Engine(sources, labels, methods, slab, [found])
+        return engine, replace(task, node=replace(task.node, fit=0))
 
     def found(
         self, inputs: Sequence[Tensor], base: Tensor, values: Values, names: Sequence[str]

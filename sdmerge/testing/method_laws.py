@@ -1,8 +1,13 @@
 """check_method: what every merge method must hold to, whoever wrote it."""
 
+# torch does not type its linear algebra
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -11,7 +16,8 @@ import torch
 from torch import Tensor
 
 from sdmerge.engine import SLAB, slabs
-from sdmerge.manifest import Space
+from sdmerge.lowrank import Factors
+from sdmerge.manifest import Side, Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
 from sdmerge.method import LEAF, Method, Whole
@@ -26,6 +32,8 @@ SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3
 SLABS = (1000, LEAF + 1)
 _LARGE = (LEAF + 4321,)
 _ROWS = (83, 911)
+_MATRICES = ((40, 30), (22, 5, 3, 3))
+_ROUNDED = 1e-4  # what single precision may cost a spectral method
 
 
 def check_method(method: Method | str) -> None:
@@ -181,6 +189,42 @@ def no_parameter_is_dead(bench: Bench) -> None:
         ), f"{param.name} changes nothing"
 
 
+def it_turns_with_its_models(bench: Bench) -> None:
+    """If it says so: the models turned give the result turned, and factors what matrices give."""
+    rotation = bench.method.spec.rotation
+    if rotation is None:
+        return
+    counts = sorted({bench.counts()[0], bench.counts()[-1]})
+    for given, count in itertools.product((*bench.corners(), bench.spread()), counts):
+        values = dict(bench.values(given, count))
+        if not rotation.holds(values):
+            continue
+        for shape in _MATRICES:
+            plain, by_factors = bench.changes(_low(shape, count), shape, given)
+            said = f"{count} × {list(shape)} with {dict(given)}"
+            assert by_factors is not None, f"{said} is not merged by its factors"
+            off = _distance(by_factors, plain)
+            assert off < _ROUNDED, f"{said}: factors give what is {off:.1g} off"
+        off = _off_when_turned(bench, given, count, rotation.side)
+        assert off < _ROUNDED, f"{count} turned models give what is {off:.1g} off with {given}"
+
+
+def _off_when_turned(bench: Bench, values: Values, count: int, side: Side) -> float:
+    """How far what comes of turned models is from the turned result."""
+    rows, columns = 40, 30
+    left = torch.linalg.qr(noise((rows, rows), 9).double())[0]
+    right = torch.linalg.qr(noise((columns, columns), 10).double())[0]
+    if side == "left":
+        right = torch.eye(columns).double()
+    models = [noise((rows, columns), seed) for seed in range(1, count + 1)]
+    turned = [(left @ model.double() @ right.T).float() for model in models]
+    spaces: list[Space] = [bench.space] * count
+    nothing = torch.zeros(rows, columns)
+    wanted = bench.merge(models, nothing, values, spaces=spaces).double()
+    found = bench.merge(turned, nothing, values, spaces=spaces)
+    return _distance(found, left @ wanted @ right.T)
+
+
 def slabs_leave_no_trace(bench: Bench) -> None:
     """The same bytes in slabs of any size."""
     count = min(3, max(bench.counts()))
@@ -236,6 +280,7 @@ LAWS: Sequence[Callable[[Bench], None]] = (
     order_is_free_unless_it_has_a_meaning,
     half_precision_costs_little,
     no_parameter_is_dead,
+    it_turns_with_its_models,
     slabs_leave_no_trace,
     threads_leave_no_trace,
     a_kernel_leaves_no_trace,
@@ -247,6 +292,15 @@ def _models(shape: Sequence[int], count: int) -> tuple[list[Tensor], Tensor]:
     """`count` models on the exact grid, and the base they were made of."""
     base = grid(shape, 0)
     return [base + grid(shape, seed) for seed in range(1, count + 1)], base
+
+
+def _low(shape: Sequence[int], count: int) -> list[Factors]:
+    """`count` matrices of different low ranks."""
+    rows, columns = shape[0], math.prod(shape[1:])
+    return [
+        Factors(noise((rows, rank), seed), noise((rank, columns), -seed), 0.5 * seed)
+        for seed, rank in zip(range(1, count + 1), (3, 5, 1, 4), strict=False)
+    ]
 
 
 def _close(shape: Sequence[int], count: int) -> tuple[list[Tensor], Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sdmerge.methods import METHODS
+from sdmerge.place import Place
 from sdmerge.testing.bench import Bench, Value
 
 Matrix = np.ndarray
@@ -33,8 +34,9 @@ def merge(name: str, deltas: Sequence[Matrix], **values: Value) -> Matrix:
 def body(name: str, deltas: Sequence[Matrix], **values: Value) -> Matrix:
     """The method's own formula in float64."""
     method, stack = METHODS[name], torch.from_numpy(np.stack(deltas))
+    here = [Place(0, stack[0].numel(), stack[0].shape)] if method.placed else []
     masks = [None] * method.spec.random
-    return method.body(stack, *masks, **values).numpy()
+    return method.body(stack, *here, *masks, **values).numpy()
 
 
 def flat(deltas: Sequence[Matrix]) -> list[Matrix]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import MethodError
-from sdmerge.manifest import manifest
+from sdmerge.manifest import Rotation, manifest
 from sdmerge.method import (
     Delta,
     Deltas,
@@ -135,6 +136,28 @@ def has_a_dead_knob(weights: Weights, *, weight: PerModel[Strength] = 1.0) -> We
     return total(weights) / len(weights)
 
 
+@broken("it_turns_with_its_models", rotation="both")
+def looks_at_signs(deltas: Deltas) -> Delta:
+    """The sum of what is positive."""
+    return total(deltas.clamp(min=0.0))
+
+
+@broken("it_turns_with_its_models", rotation="both", unit="tensor")
+def turns_on_one_side(deltas: Deltas) -> Delta:
+    """A sum with its first column doubled: turned from the left it is the turned sum."""
+    summed = total(deltas)
+    if summed.ndim > 1:
+        summed.reshape(len(summed), -1)[:, :1] *= 2
+    return summed
+
+
+@broken("it_turns_with_its_models", rotation="both", unit="tensor")
+def counts_zeros(deltas: Deltas) -> Delta:
+    """A sum over the root of its number of entries, and zeros count as such."""
+    summed = total(deltas)
+    return summed / max(summed.numel(), 1) ** 0.5
+
+
 @broken("slabs_leave_no_trace")
 def looks_at_its_slab(deltas: Deltas) -> Delta:
     """A sum that depends on the largest entry it happens to see."""
@@ -160,6 +183,11 @@ def test_broken_methods_are_found_out(name: str) -> None:
     law = BROKEN[name].spec.title
     with pytest.raises(AssertionError, match=f"^{name} breaks {law}: "):
         check_method(BROKEN[name])
+
+
+def test_what_turns_on_one_side_may_say_so() -> None:
+    good = BROKEN["turns_on_one_side"]
+    check_method(replace(good, spec=replace(good.spec, rotation=Rotation("left"))))
 
 
 def test_every_law_is_broken_by_something() -> None:

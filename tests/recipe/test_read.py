@@ -146,7 +146,7 @@ def test_a_mergekit_ties_with_int8_mask() -> None:
         ("output: {layout: single_file}", 4, ["no layout 'single_file'", "'single-file'?"]),
         ("output: {layer: lora}", 4, ["output has no key 'layer'"]),
         ("output: {rank: 8}", 4, ["belong to 'layout: lora'"]),
-        ("output: {layout: lora, rank: 8, energy: 0.9}", 4, ["one of them"]),
+        ("output: {layout: lora, conv_rnk: 8}", 4, ["no key 'conv_rnk'", "'conv_rank'?"]),
         ("output: {layout: lora, rank: 0}", 4, ["rank = 0 is outside 1..4096"]),
         ("output: {layout: lora, energy: 7}", 4, ["energy = 7 is outside 0..1"]),
         ("slices: []", 1, ["either models or slices"]),

@@ -35,10 +35,10 @@ def resize_command(session: Session, lora: Path, target: Path, **options: Any) -
     from sdmerge.adapters.lora.saving import check_target, write_lora
     from sdmerge.lora.ranks import Wanted
     from sdmerge.lora.resize import metadata_of, resize
-    from sdmerge.tensors.shards import bytes_of
+    from sdmerge.tensors.space import parse_size
     from sdmerge.tensors.spec import parse_dtype
 
-    size = bytes_of(options["size"]) if options["size"] else None
+    size = parse_size(options["size"]) if options["size"] else None
     wanted = Wanted(
         options["rank"], options["ratio"], options["energy"], options["error"], size
     )

@@ -1,0 +1,56 @@
+"""What a recipe says of its result: dtype and layout, and how much of a change a LoRA keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from sdmerge.errors import nearest
+from sdmerge.params import Param, Range, Scalar
+from sdmerge.recipe.model import Layout, Output
+from sdmerge.recipe.nodes import Node
+from sdmerge.recipe.values import read_scalar
+
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+_RANK = Range(1, 128, limits=(1, 4096))
+_SHARE = Range(0.0, 1.0)
+
+LORA: tuple[Param, ...] = (
+    Param("rank", "int", 32, "Largest rank of a module.", _RANK),
+    Param("conv_rank", "int", 32, "Largest rank of a convolution, if it is another.", _RANK),
+    Param("energy", "float", 0.95, "Share of the squared norm that each module keeps.", _SHARE),
+    Param("error", "float", 0.01, "Largest relative error of a module.", _SHARE),
+    Param("ratio", "float", 0.1, "Singular values of this share of the largest stay.", _SHARE),
+    Param("quantile", "float", 0.75, "Share of the sum of singular values that stays.", _SHARE),
+    Param("size", "text", "50MB", "Largest size of the file: the rank is what fits."),
+    Param("dialect", "text", "diffusers", "Whose names it bears: kohya, diffusers, peft, comfyui."),
+    Param("partial", "bool", False, "Leave out what the dialect has no words for, and list it."),
+)
+"""What `output` takes beside `layout: lora`. Of several bounds each holds; all are caps on a rank
+that would be exact, and without any it is."""
+
+
+def read_output(fields: Mapping[str, Node]) -> Output:
+    """The output of the last stage."""
+    dtype = fields.get("out_dtype") or fields.get("dtype")
+    word = dtype.text("dtype") if dtype else None
+    node = fields.get("output")
+    if node is None:
+        return Output(dtype=word)
+    known = node.mapping("output", ("layout", *(param.name for param in LORA)))
+    layout = _read_layout(known["layout"]) if "layout" in known else None
+    lora: dict[str, Scalar] = {
+        param.name: read_scalar(known[param.name], param) for param in LORA if param.name in known
+    }
+    if lora and layout != "lora":
+        raise node.error(f"{', '.join(lora)} belong to 'layout: lora'")
+    return Output(layout, word, lora)
+
+
+def _read_layout(node: Node) -> Layout:
+    word = node.text("layout")
+    for layout in LAYOUTS:
+        if word == layout:
+            return layout
+    hint = f"{nearest(word, LAYOUTS)} One of: {', '.join(LAYOUTS)}."
+    raise node.error(f"there is no layout '{word}'", hint.strip())

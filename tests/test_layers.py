@@ -17,8 +17,8 @@ ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
     "families", "adapters", "masks", "sketch", "place", "compiled", "tally", "method", "fit",
     "scores", "selection", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
-    "factored", "engine", "fitting", "sinks", "merge", "plugins", "workspace", "verify", "sample",
-    "analysis", "testing", "cli", "__main__",
+    "factored", "engine", "fitting", "sinks", "merge", "plugins", "workspace", "verify", "lora",
+    "sample", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

@@ -88,6 +88,26 @@ def test_ties_trims_each_block_by_itself() -> None:
         assert changed == int((tau >= cut).sum())
 
 
+def test_model_stock_takes_one_angle_for_the_model() -> None:
+    recipe = ties() | {"merge_method": "model_stock", "parameters": {"angle": "model"}}
+    found = moved(tiny.merged(recipe))
+    one, two = (np.concatenate([*learned(seed).values()]).astype(np.float64) for seed in (1, 2))
+    cosine = max(0.0, one @ two / np.sqrt((one @ one) * (two @ two)))
+    wanted = 2 * cosine / (1 + cosine) * (one + two) / 2
+    np.testing.assert_allclose(np.concatenate([*found.values()]), wanted, atol=1e-6)
+
+
+def test_ramplus_counts_the_overlap_over_the_model() -> None:
+    values = {"epsilon": 1e-3, "r": 0.5, "alpha": 1.0}
+    found = moved(tiny.merged(ties() | {"merge_method": "ramplus", "parameters": values}))
+    taus = np.stack([np.concatenate([*learned(seed).values()]) for seed in (1, 2)])
+    changed = np.abs(taus) > 1e-3
+    shared, alone = changed.all(0), changed.sum(0) == 1
+    gain = 1 + 0.5 * np.minimum(shared.sum() / (changed & alone).sum(1), 1.0)
+    wanted = np.where(shared, taus.mean(0), (gain[:, None] * taus * (changed & alone)).sum(0))
+    np.testing.assert_allclose(np.concatenate([*found.values()]), wanted, atol=2e-6)
+
+
 def test_the_default_trims_each_tensor_and_fits_nothing() -> None:
     assert not planned(ties("tensor")).fits
     assert len(planned(ties("block")).fits) == 1

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
     "families", "adapters", "masks", "sketch", "place", "compiled", "tally", "method", "fit",
-    "scores", "selection", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
+    "scores", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
     "factored", "engine", "fitting", "sinks", "merge", "plugins", "workspace", "verify", "lora",
     "sample", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip

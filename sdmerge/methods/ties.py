@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -13,27 +13,19 @@ from sdmerge.consensus import Vote, disjoint_mean
 from sdmerge.fit import Found, Models
 from sdmerge.method import Delta, Deltas, Fitting, Stat, Whole, method
 from sdmerge.params import Fraction, Mergekit, PerModel, Scale, Strength
-from sdmerge.selection import kth_magnitudes
-
-Trim = Literal["tensor", "block", "model"]
+from sdmerge.together import Scope, together
 
 
 def smallest_kept(whole: Whole, density: Tensor) -> Tensor:
     """Per delta the smallest magnitude [n, 1] among the share `density` that is kept."""
-    return whole.kth_magnitudes([[count] for count in _counts(density, whole.numel)])
-
-
-def _counts(density: Tensor, numel: int) -> Sequence[int]:
     # a hair less, so that 0.07 * 100 keeps 7 entries and not 8
-    return [math.ceil(float(share) * numel - 1e-6) for share in density.reshape(-1)]
+    counts = [math.ceil(float(share) * whole.numel - 1e-6) for share in density.reshape(-1)]
+    return whole.kth_magnitudes([[count] for count in counts])
 
 
-def smallest_kept_together(models: Models, *, density: Tensor, trim: Trim) -> Iterator[Found]:
+def smallest_kept_together(models: Models, *, density: Tensor, trim: Scope) -> Iterator[Found]:
     """The same magnitude for all tensors of a block, or of all that the merge is over."""
-    groups = {key: models.block(key) if trim == "block" else "" for key in models.shapes}
-    cuts = kth_magnitudes(models, groups, lambda numel: _counts(density, numel))
-    for key, group in groups.items():
-        yield key, torch.tensor(cuts[group]).reshape(-1, 1)
+    yield from together(models, trim, lambda whole: smallest_kept(whole, density), passes=2)
 
 
 TOGETHER = Fitting(smallest_kept_together, unless=("trim", "tensor"))
@@ -44,7 +36,7 @@ def ties(
     deltas: Deltas, cut: Stat, *, weight: PerModel[Strength] = 1.0,
     density: Annotated[PerModel[Fraction], Mergekit(1.0)] = 0.2,  # noqa: ARG001  `cut` is made of it
     lambda_: Scale = 1.0, normalize: bool = True, vote: Vote = "after",
-    trim: Trim = "tensor",  # noqa: ARG001  likewise
+    trim: Scope = "tensor",  # noqa: ARG001  likewise
 ) -> Delta:  # fmt: skip
     """Trim each delta to its largest entries, elect a sign per entry, average those that agree.
 

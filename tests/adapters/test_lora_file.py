@@ -66,34 +66,18 @@ def test_a_header_is_known_as_an_adapters() -> None:
     assert not LoraFile.is_lora({**SPECS, **specs("unet.x.lora_A.weight", "unet.x.lora_B.weight")})
 
 
-@pytest.mark.parametrize(
-    ("suffix", "kind"),
-    [
-        ("hada_w1_a", "LoHa"),
-        ("lokr_w1", "LoKr"),
-        ("dora_scale", "DoRA"),
-        ("lora_mid.weight", "Tucker LoRA"),
-        ("a1.weight", "GLoRA"),
-        ("on_input", "(IA)³"),
-        ("oft_blocks", "OFT"),
-        ("w_norm", "norm"),
-        ("diff", "full difference"),
-        ("set_weight", "replaced weight"),
-    ],
-)
-def test_other_kinds_are_refused_by_name(suffix: str, kind: str, tmp_path: Path) -> None:
-    tensors = pair(PROJ) | pair("unet.conv_x") | {f"unet.conv_x.{suffix}": torch.ones(2)}
+def test_kinds_are_counted(tmp_path: Path) -> None:
+    alone = {"unet.a.hada_w1_a": 1, "unet.a.hada_w1_b": 1, "unet.a.hada_w2_a": 1,
+             "unet.a.hada_w2_b": 1}  # fmt: skip
+    tensors = pair(PROJ) | {name: torch.ones(2, 2) for name in alone}
+    tensors |= pair("unet.b") | {"unet.b.dora_scale": torch.ones(96, 1)}
+    tensors |= pair("unet.c", rank=3) | {"unet.c.dora_scale": torch.ones(1, 96)}
+    tensors |= {name.replace(".a.", ".d."): torch.ones(2, 2) for name in alone}
+    tensors |= {"unet.d.dora_scale": torch.ones(2), "unet.e.diff_b": torch.ones(2)}
     lora = opened(tmp_path, tensors)
-    assert lora.kinds == {"LoRA": 1, kind: 1}
-    with pytest.raises(FileError, match="not read yet") as caught:
-        lora.bind(SD1, SPECS, SINGLE)
-    assert kind in caught.value.what
-    assert "unet.conv_x" in caught.value.what
-
-
-def test_kinds_together_are_named_together(tmp_path: Path) -> None:
-    tensors = {"unet.x.hada_w1_a": torch.ones(2), "unet.x.dora_scale": torch.ones(2)}
-    assert opened(tmp_path, tensors).kinds == {"LoHa + DoRA": 1}
+    assert lora.kinds == {"LoRA": 1, "LoHa": 1, "DoRA": 2, "LoHa + DoRA": 1, "full difference": 1}
+    assert lora.ranks == {2: 4, 3: 1}
+    assert lora.magnitudes == {"output": 2, "input": 1}
 
 
 def test_keys_of_no_adapter_are_refused(tmp_path: Path) -> None:
@@ -116,11 +100,11 @@ BROKEN = {
         f"{PROJ}.lora_up.weight": torch.ones(96, 2, 3, 3),
         f"{PROJ}.lora_down.weight": torch.ones(2, 96, 1, 1),
     },
-    "no matrices": {
+    "up factor of module .* is no matrix": {
         f"{PROJ}.lora_up.weight": torch.ones(96),
         f"{PROJ}.lora_down.weight": torch.ones(2, 96),
     },
-    "are no matrices": {
+    "is empty": {
         f"{PROJ}.lora_up.weight": torch.ones(96, 0),
         f"{PROJ}.lora_down.weight": torch.ones(0, 96),
     },

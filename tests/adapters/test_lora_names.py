@@ -39,40 +39,47 @@ def test_a_key_is_split_into_module_and_role(key: str) -> None:
     slot = split_key(key)
     assert slot is not None
     assert (slot.module, slot.role, slot.kind) == (*KEYS[key], "LoRA")
+    assert slot.part == slot.role
 
 
 KINDS = {
-    "m.dora_scale": "DoRA",
-    "m.lora_magnitude_vector": "DoRA",
-    "m.lora_magnitude_vector.default.weight": "DoRA",
-    "m.lora_mid.weight": "Tucker LoRA",
-    "m.lora_B.bias": "LoRA with a bias",
-    "m.lora_B.default.bias": "LoRA with a bias",
-    "m.lora_embedding_A": "embedding LoRA",
-    "m.lora_embedding_B.default": "embedding LoRA",
-    "m.hada_w1_a": "LoHa",
-    "m.hada_t2": "LoHa",
-    "m.lokr_w1": "LoKr",
-    "m.lokr_w2_b": "LoKr",
-    "m.lokr_t2": "LoKr",
-    "m.a1.weight": "GLoRA",
-    "m.bm.weight": "GLoRA",
-    "m.on_input": "(IA)³",
-    "m.ia3_l.default": "(IA)³",
-    "m.oft_blocks": "OFT",
-    "m.oft_R.default.weight": "OFT",
-    "m.rescale": "OFT",
-    "m.boft_R": "BOFT",
-    "m.w_norm": "norm",
-    "m.diff": "full difference",
-    "m.diff_b": "full difference",
-    "m.set_weight": "replaced weight",
+    "m.dora_scale": ("DoRA", "dora_scale"),
+    "m.lora_magnitude_vector": ("DoRA", "lora_magnitude_vector"),
+    "m.lora_magnitude_vector.default.weight": ("DoRA", "lora_magnitude_vector"),
+    "m.lora_mid.weight": ("Tucker LoRA", "lora_mid"),
+    "m.lora_B.bias": ("LoRA with a bias", "lora_B"),
+    "m.lora_B.default.bias": ("LoRA with a bias", "lora_B"),
+    "m.lora_embedding_A": ("embedding LoRA", "lora_embedding_A"),
+    "m.lora_embedding_B.default": ("embedding LoRA", "lora_embedding_B"),
+    "m.hada_w1_a": ("LoHa", "hada_w1_a"),
+    "m.hada_w2_b.default": ("LoHa", "hada_w2_b"),
+    "m.hada_t2": ("LoHa", "hada_t2"),
+    "m.lokr_w1": ("LoKr", "lokr_w1"),
+    "m.lokr_w2_b": ("LoKr", "lokr_w2_b"),
+    "m.lokr_t2": ("LoKr", "lokr_t2"),
+    "m.a1.weight": ("GLoRA", "a1"),
+    "m.bm.weight": ("GLoRA", "bm"),
+    "m.on_input": ("(IA)³", "on_input"),
+    "m.ia3_l.default": ("(IA)³", "ia3_l"),
+    "m.oft_blocks": ("OFT", "oft_blocks"),
+    "m.oft_R.default.weight": ("OFT", "oft_R"),
+    "m.rescale": ("OFT", "rescale"),
+    "m.boft_R": ("BOFT", "boft_R"),
+    "m.boft_s.default": ("BOFT", "boft_s"),
+    "m.w_norm": ("norm", "w_norm"),
+    "m.diff": ("full difference", "diff"),
+    "m.diff_b": ("full difference", "diff_b"),
+    "m.set_weight": ("replaced weight", "set_weight"),
+    "m.hra_u.default": ("PEFT's hra", ""),
+    "m.lambda_layer": ("T-LoRA, which changes with the step", ""),
+    "m.oft_diag": ("diag-OFT of rotations", ""),
 }
 
 
 @pytest.mark.parametrize("key", KINDS)
 def test_other_kinds_are_known_by_name(key: str) -> None:
-    assert split_key(key) == Slot("m", "other", KINDS[key])
+    kind, part = KINDS[key]
+    assert split_key(key) == Slot("m", "other", kind, part)
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,6 @@ def test_what_has_no_meaning_here_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "phrase"),
     [
-        ({"apply": ["x.safetensors"]}, "'apply' is part of the language"),
         ({"output": {"layout": "lora", "rank": 8}}, "'layout: lora' is part of the language"),
         ({"components": {"unte": {"take": "base"}}}, "Did you mean 'unet'"),
         ({"components": {"unet": {"merge_method": "linear"}}}, "has no unet to merge"),

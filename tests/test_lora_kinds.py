@@ -8,9 +8,23 @@ from pathlib import Path
 import pytest
 import torch
 from adapters.lora_formulas import changed
-from tiny import Data, canonical, cli, edited, load, merged, planned, recipe, save, unet, words
+from tiny import (
+    SAMPLES,
+    Data,
+    canonical,
+    cli,
+    edited,
+    load,
+    merged,
+    model,
+    planned,
+    recipe,
+    save,
+    words,
+)
 from torch import Tensor
 
+from sdmerge.adapters import MappedSource, open_model
 from sdmerge.errors import FamilyError, FileError, InputError, PlanError, RecipeError
 from sdmerge.merge import stream
 from sdmerge.plan import Apply, Combine, plan
@@ -114,21 +128,27 @@ def test_a_lora_is_as_good_as_the_checkpoint_it_is_baked_into(
 
 
 @pytest.mark.parametrize("kind", ["tucker", "loha-tucker", "lokr-tucker", "boft", "dora-input"])
-def test_kernels_are_changed_as_well(kind: str, folder: Path) -> None:
-    path = folder / f"unet-{kind}.safetensors"
-    random_lora(path, unet(0), kind=kind, dialect="kohya", rank=2, dtype="float32", spread=0.2,
+def test_kernels_are_changed_as_well(kind: str, tmp_path: Path) -> None:
+    path, base = tmp_path / "x.safetensors", SAMPLES / "base"
+    random_lora(path, base, kind=kind, dialect="kohya", rank=2, dtype="float32", spread=0.2,
                 targets=r"mid_block\.resnets\.0\.conv1")  # fmt: skip
-    wide = folder / "unet.safetensors"
-    if not wide.exists():
-        edited(unet(0), wide, **{name: tensor.float() for name, tensor in load(unet(0)).items()})
     key = "unet.mid_block.resnets.0.conv1.weight"
-    task = {"merge_method": "task_arithmetic", "base_model": str(wide),
-            "models": [{"model": str(path)}], "parameters": {"weight": 1.0}}  # fmt: skip
-    made = planned(task)
+    made = planned(
+        {
+            "merge_method": "task_arithmetic",
+            "base_model": str(base),
+            "models": [{"model": str(path)}],
+            "parameters": {"weight": 1.0},
+            "dtype": "float32",
+        }
+    )
     assert made.report.merged == 1
-    found = next(tensor for _, tensor in stream(made, order=[key])).view(24, 24, 3, 3)
+    shape = next(task.spec.shape for task in made.tasks if task.key == key)
+    found = next(tensor for _, tensor in stream(made, order=[key])).view(shape)
+    source = open_model(base)
+    assert isinstance(source, MappedSource)
+    before = source.read(key).float().view(shape)
     parts = modules(path)["lora_unet_mid_block_resnets_0_conv1"]
-    before = canonical(wide)[key].view(found.shape)
     torch.testing.assert_close(found.double(), changed(before, parts), rtol=0, atol=2e-6)
 
 
@@ -271,10 +291,10 @@ def test_partial_leaves_out_and_lists(strange: Path, base: Path) -> None:
     made = plan(recipe_from_data(asked, "test"), partial=True)
     assert made.report.notes[0] == (
         "m0: 3 modules have no place in Stable Diffusion 1 and are left out: "
-        "lora_unet_nothing, lora_te_text_model_encoder_layers_0_mlp_fc1, some.thing"
+        "lora_te_text_model_encoder_layers_0_mlp_fc1, lora_unet_nothing, some.thing"
     )
     assert made.report.merged == 11
-    other = data("task_arithmetic", [strange], unet(0))
+    other = data("task_arithmetic", [strange], model("sdxl", 0, components=("unet",)))
     with pytest.raises(FamilyError, match=r"modules are not in"):
         plan(recipe_from_data(other, "test"), partial=True)
 

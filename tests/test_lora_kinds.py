@@ -152,6 +152,39 @@ def test_kernels_are_changed_as_well(kind: str, tmp_path: Path) -> None:
     torch.testing.assert_close(found.double(), changed(before, parts), rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("kind", ["lora", "loha", "lokr-both"])
+def test_peft_and_kohya_say_the_same(kind: str, folder: Path, base: Path) -> None:
+    given: Data = {"kind": kind, "rank": 2, "alpha": 3.0, "dtype": "float32"}
+    one = random_lora(folder / f"{kind}-peft", words(0), dialect="peft", **given)
+    other = random_lora(folder / f"{kind}-kohya.safetensors", words(0), dialect="kohya", **given)
+    results = [merged(data("task_arithmetic", [path], base, weight=1.0)) for path in (one, other)]
+    assert all(torch.equal(tensor, results[1][key]) for key, tensor in results[0].items())
+    assert planned(data("task_arithmetic", [one], base)).report.notes == ()
+
+
+def test_a_missing_alpha_is_told_of_factors_alone(folder: Path, base: Path) -> None:
+    notes = planned(data("task_arithmetic", [lora(folder, "ia3")], base)).report.notes
+    assert notes == ()
+    bare = {name: tensor for name, tensor in load(lora(folder, "loha")).items()
+            if not name.endswith("alpha")}  # fmt: skip
+    path = save(folder / "bare.safetensors", bare)
+    notes = planned(data("task_arithmetic", [path], base)).report.notes
+    assert notes == ("m0 states no alpha: its factors are taken as they are",)
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [("ties", {"trim": "model", "density": 1.0}), ("slerp", {"t": 0.5}), ("model_stock", {})],
+)
+def test_methods_that_look_further_see_operators_too(
+    method: str, parameters: Data, folder: Path, base: Path
+) -> None:
+    one, other = lora(folder, "dora"), checkpoint(folder, base, "dora")
+    more = [] if method == "slerp" else [words(1)]
+    given = merged(data(method, [one, *more], base, **parameters))
+    close(given, merged(data(method, [other, *more], base, **parameters)), 1e-5)
+
+
 def test_an_operator_is_a_node_of_its_own(folder: Path, base: Path) -> None:
     made = planned(data("task_arithmetic", [lora(folder, "dora"), words(1)], base))
     node = next(task.node for task in made.tasks if task.key == QUERY)

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from sdmerge.adapters.lora.file import LoraFile, open_lora
 from sdmerge.adapters.lora.source import LoraSource
-from sdmerge.adapters.source import Operator
 from sdmerge.errors import CorruptFile, FamilyError, FileError, SdmergeError
 from sdmerge.families import FAMILIES, KeyMap, Piece
 from sdmerge.lowrank import dense
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import open_store
+from sdmerge.testing import check_adapter
 from sdmerge.testing.random_parts import ADAPTERS, WITH_ALPHA, Draw
 
 from .lora_files import narrow_file, narrow_specs, write
@@ -76,7 +76,7 @@ def test_a_kind_is_its_formula(kind: str, dtype: torch.dtype, tmp_path: Path) ->
             parts["alpha"] = torch.tensor(3.0)
         parts |= {end: p.to(dtype) for end, p in parts.items() if p.dim()}
     source = bound(tmp_path, modules)
-    assert isinstance(source, Operator)
+    check_adapter(source)
     assert source.space == ("operator" if kind in OPERATORS else "delta")
     assert {key for key in source.specs if key.endswith(".weight")} == {
         f"{name}.weight" for name in modules

@@ -79,8 +79,8 @@ class LoraFile:
 
     @property
     def states_scale(self) -> bool:
-        """Whether the file, or a configuration beside it, says what the factors are scaled by."""
-        alpha = any(key.endswith("alpha") for key in self.store.specs)
+        """Whether the file, or a configuration beside it, says what factors are scaled by."""
+        alpha = any(module.alpha is not None or not module.rank for module in self.modules)
         return alpha or METADATA_KEY in self.metadata or len(self.files) > len(self.store.files)
 
     def bind(

@@ -67,8 +67,13 @@ def near(found: Tensor, wanted: Tensor) -> None:
     torch.testing.assert_close(found.double(), wanted, rtol=0, atol=2e-6 * max(size, 1.0))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["f32", "bf16"])
-@pytest.mark.parametrize("kind", ADAPTERS)
+HALVES = {"tucker": torch.bfloat16, "loha": torch.float16, "lokr": torch.bfloat16,
+          "glora": torch.float16, "boft": torch.bfloat16, "dora": torch.float16}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [*((kind, torch.float32) for kind in ADAPTERS), *HALVES.items()]
+)
 def test_a_kind_is_its_formula(kind: str, dtype: torch.dtype, tmp_path: Path) -> None:
     modules = modules_of(kind)
     for parts in modules.values():
@@ -173,6 +178,24 @@ def test_the_older_glora_is_told_by_its_shapes(tmp_path: Path) -> None:
     before = weights(LINEAR)
     after = bound(tmp_path, {LINEAR: older}).apply(f"{LINEAR}.weight", before)
     near(after, changed(before, parts))
+
+
+def test_a_gloras_kernel_may_have_a_core(tmp_path: Path) -> None:
+    draw = Draw(8)
+    parts = {
+        "a1.weight": draw(96, 3, 1, 1),
+        "a2.weight": draw(3, 96, 1, 1),
+        "b1.weight": draw(96, 3, 1, 1),
+        "bm.weight": draw(3, 3, 3, 3),
+        "b2.weight": draw(3, 96, 1, 1),
+    }
+    before = weights(CONV)
+    wide = {end: part.double() for end, part in parts.items()}
+    turned = wide["a1.weight"].flatten(1) @ wide["a2.weight"].flatten(1)
+    wanted = before.double() + torch.einsum("oi...,ij->oj...", before.double(), turned)
+    flat = wide["b1.weight"].flatten(1), wide["bm.weight"], wide["b2.weight"].flatten(1)
+    wanted += torch.einsum("or,rs...,si->oi...", *flat)
+    near(bound(tmp_path, {CONV: parts}).apply(f"{CONV}.weight", before), wanted)
 
 
 def test_a_zero_row_stays_zero_under_magnitudes(tmp_path: Path) -> None:

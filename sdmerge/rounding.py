@@ -19,6 +19,9 @@ from torch import Tensor
 
 from sdmerge.masks import stream_key, uniform_bits
 
+_BLOCK = 1 << 13
+"""Elements at a time: what is computed of them stays in the nearest caches."""
+
 _STREAM = "\0rounding"
 """Stands where masks have a model's alias, which is never this."""
 
@@ -69,6 +72,15 @@ def round_stochastically(values: Tensor, out: Tensor, stream: int, start: int) -
     """
     form = _form(out.dtype)
     bits = values.contiguous().numpy().view(np.uint32)
+    patterns = out.view(_INTEGER[form.width]).numpy().view(_UNSIGNED[form.width])
+    for begin in range(0, len(bits), _BLOCK):
+        end = min(begin + _BLOCK, len(bits))
+        chances = uniform_bits(stream, start + begin, start + end)
+        patterns[begin:end] = _rounded(bits[begin:end], chances, form)
+
+
+def _rounded(bits: np.ndarray, chances: np.ndarray, form: _Form) -> np.ndarray:
+    """The dtype's patterns for the bits of float32 numbers, given 32 random bits for each."""
     exponent = bits >> 23 & 0xFF
     significand = (bits & 0x7FFFFF | (exponent > 0).astype(np.uint32) << 23).astype(np.uint64)
     exponent = np.maximum(exponent, 1)
@@ -76,10 +88,8 @@ def round_stochastically(values: Tensor, out: Tensor, stream: int, start: int) -
     dropped = step - exponent + (23 - form.fraction)
     # in steps of the dtype, with 32 bits after the point
     steps = significand << 39 >> np.minimum(dropped + 7, 63)
-    steps += uniform_bits(stream, start, start + len(bits))
+    steps += chances
     steps >>= 32
     pattern = np.minimum(steps + ((step - form.lowest) << form.fraction), form.largest)
     negative = bits >> 31 if form.signed_zero else bits >> 31 & (pattern > 0)
-    pattern |= negative.astype(np.uint64) << (form.width - 1)
-    integers = out.view(_INTEGER[form.width]).numpy().view(_UNSIGNED[form.width])
-    integers[:] = pattern
+    return pattern | negative.astype(np.uint64) << (form.width - 1)

@@ -33,11 +33,16 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         storage_options,
         click.option("--base", help="base_model of an ad hoc merge."),
         click.option("--method", help="merge_method of an ad hoc merge."),
-        click.option("--partial", is_flag=True,
-                     help="Leave out modules of LoRAs that the base has no place for; list them."),
+        partial_option,
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def partial_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--partial`, for LoRAs that fit a base in part."""
+    text = "Leave out modules of LoRAs that the base has no place for; list them."
+    return click.option("--partial", is_flag=True, help=text)(command)
 
 
 def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:

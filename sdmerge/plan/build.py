@@ -143,7 +143,9 @@ def _refuse_rounding(recipe: Recipe) -> None:
     """A LoRA is made of factors, which are not what is merged."""
     if recipe.output.layout == "lora" and recipe.output.rounding != "nearest":
         hint = "Leave rounding out, or write a checkpoint."
-        raise PlanError("a LoRA's factors are rounded to the nearest", where=recipe.where, hint=hint)
+        raise PlanError(
+            "a LoRA's factors are rounded to the nearest", where=recipe.where, hint=hint
+        )
 
 
 def _tasks(member: Member, recipe: Recipe) -> tuple[Task, ...]:

@@ -7,6 +7,8 @@ import click
 from sdmerge.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "bake": ("bake", "Add LoRAs to a checkpoint."),
+    "unbake": ("bake", "Subtract LoRAs that were baked into a checkpoint."),
     "inspect": ("inspect", "Say what a LoRA is and where it acts; compare two."),
     "convert": ("convert", "Write a LoRA in another dialect, without loss."),
     "resize": ("resize", "Make a LoRA's rank smaller, with a stated error."),

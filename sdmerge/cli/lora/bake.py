@@ -10,7 +10,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
-from sdmerge.cli.recipes import plan_of, storage_options, stored
+from sdmerge.cli.recipes import partial_option, plan_of, storage_options, stored
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, recipe_from_data
 
@@ -22,6 +22,7 @@ def bake_options(command: Any) -> Any:
     for option in (
         output_options,
         storage_options,
+        partial_option,
         click.option("--unet", type=float, metavar="FACTOR",
                      help="Factor of all weights in the main network."),
         click.option("--text-encoder", type=float, metavar="FACTOR",
@@ -49,9 +50,7 @@ def bake_command(
     sdmerge lora bake base.safetensors style.safetensors:0.8 subject.safetensors -o out.safetensors
     sdmerge lora bake base/ style.safetensors --block-weights OUTALL --text-encoder 0.5 -o out/
     """
-    recipe = bake_recipe(model, loras, options)
-    planned = plan_of(session, recipe, allow_pickle=options["allow_pickle"])
-    _refuse_checkpoints(planned)
+    planned = _planned(session, bake_recipe(model, loras, options), options)
     write(session, planned, target, options)
 
 
@@ -69,9 +68,8 @@ def unbake_command(
     \b
     sdmerge lora unbake baked.safetensors style.safetensors:0.8 -o base.safetensors
     """
-    recipe = bake_recipe(model, loras, options, sign=-1.0)
-    planned = plan_of(session, recipe, allow_pickle=options["allow_pickle"])
-    _refuse_checkpoints(planned)
+    planned = _planned(session, bake_recipe(model, loras, options, sign=-1.0), options)
+    _refuse_operators(planned)
     session.output.note(_lost(planned))
     write(session, planned, target, options)
 
@@ -120,12 +118,30 @@ def _value(weight: float, row: str | None, options: Any) -> Any:
     return [{"filter": _MAIN, "value": value(unet)}, {"value": value(encoder)}]
 
 
-def _refuse_checkpoints(planned: Any) -> None:
-    """A checkpoint given as a LoRA would be added as the difference from MODEL."""
+def _planned(session: Session, recipe: Recipe, options: Any) -> Any:
+    """The plan; a checkpoint given as a LoRA would be added as the difference from MODEL."""
+    planned = plan_of(
+        session, recipe, allow_pickle=options["allow_pickle"], partial=options["partial"]
+    )
     for source in planned.sources[1:]:
         if source.space == "weight":
             hint = "Merge checkpoints with `sdmerge merge`, for example --method task_arithmetic."
             raise InputError("is a checkpoint, not a LoRA", where=str(source.path), hint=hint)
+    return planned
+
+
+def _refuse_operators(planned: Any) -> None:
+    """What acts on the weight that it finds is no sum, and cannot be taken out of one."""
+    from sdmerge.adapters import LoraFile, open_model
+
+    for source in planned.sources[1:]:
+        if source.space != "operator":
+            continue
+        opened = open_model(source.path)
+        kinds = ", ".join(opened.kinds) if isinstance(opened, LoraFile) else ""
+        what = f"acts on the weights that it finds ({kinds}) and cannot be subtracted again"
+        hint = "Only kinds that add to the weights can; keep the checkpoint from before."
+        raise InputError(what, where=str(source.path), hint=hint)
 
 
 def _lost(planned: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sdmerge.cli.lazy import LazyGroup
+from sdmerge.cli.main import output_options
 
 COMMANDS = {
     "bake": ("bake", "Add LoRAs to a checkpoint."),
@@ -16,5 +17,6 @@ COMMANDS = {
 
 
 @click.group(cls=LazyGroup, package="sdmerge.cli.lora", table=COMMANDS)
+@output_options
 def lora_command() -> None:
     """Work on LoRA files."""

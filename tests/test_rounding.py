@@ -12,6 +12,7 @@ from tiny import cli, merged, metadata, planned, recipe, same, words
 from torch import Tensor
 
 from sdmerge.engine import store
+from sdmerge.errors import PlanError
 from sdmerge.masks import uniform_bits
 from sdmerge.rounding import round_stochastically, rounding_stream
 
@@ -179,6 +180,12 @@ def test_the_plan_and_the_key_say_it() -> None:
     wide = planned({**BY_CHANCE, "dtype": "float32"}).report.notes[-1]
     assert wide.startswith("rounding: stochastic changes nothing")
     assert not any("rounded" in note for note in planned(MERGE).report.notes)
+
+
+def test_a_lora_is_not_rounded_by_chance() -> None:
+    """Its factors are not what is merged: their errors would multiply."""
+    with pytest.raises(PlanError, match="factors are rounded to the nearest"):
+        planned({**MERGE, "output": {"layout": "lora", "rounding": "stochastic"}})
 
 
 def test_by_the_command_line_and_verified(tmp_path) -> None:

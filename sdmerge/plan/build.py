@@ -103,8 +103,8 @@ def plan(
     known: Where files were found before, by the path that the recipe gives them.
     partial: Leave out modules of LoRAs for which the base has no place; the report lists them.
     """
-    _refuse_unplanned(recipe)
     _refuse_rounding(recipe)
+    _refuse_unplanned(recipe)
     inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {}, partial)
     members: dict[str, Member] = {}
     stages: list[StagePlan] = []

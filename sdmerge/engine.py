@@ -26,6 +26,7 @@ from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Apply, Combine, Difference, Node, Read, Task
+from sdmerge.rounding import round_stochastically, rounding_stream
 from sdmerge.scratch import Scratch
 from sdmerge.tally import PLAIN, Tally
 from sdmerge.tensors.dtypes import TORCH
@@ -174,14 +175,14 @@ class Engine:
         """The task's tensor, flat, in its output dtype. NaN, infinity and overflow are errors."""
         dtype = TORCH[task.spec.dtype]
         if isinstance(task.node, Combine):
-            return self._combine(task.node, task.key, task.spec.shape, dtype)
+            return self._combine(task.node, task.key, task.spec.shape, dtype, seed=task.seed)
         if isinstance(task.node, Apply):
             changed = self._apply(task.node, task.key, task.spec.shape)
             return changed if dtype == changed.dtype else self._copy(changed, dtype, task)
         if isinstance(task.node, Difference):
             values = self.difference(task.node.node, task.node.base, task.key, task.spec.shape)
             out = torch.empty(values.numel(), dtype=dtype)
-            store(values.reshape(-1), out, task.key)
+            store(values.reshape(-1), out, task.key, _rounding(task.seed, task.key))
             return out
         stored = self._sources[task.node.source].read(task.key)
         # what no component takes may be anything, for instance a mask of infinities
@@ -229,19 +230,20 @@ class Engine:
             yield stack, base
 
     def _copy(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
-        same = stored.dtype == dtype
+        same, stream = stored.dtype == dtype, _rounding(task.seed, task.key)
         out = stored if same else torch.empty(stored.numel(), dtype=dtype)
         for start, stop in self._slabs(stored.numel()):
             refuse_unsound(stored[start:stop], self._name(task.node), task.key)
             if not same:
-                store(stored[start:stop].float(), out[start:stop], task.key)
+                store(stored[start:stop].float(), out[start:stop], task.key, stream, start)
         return out
 
     def _combine(
         self, node: Combine, key: str, shape: tuple[int, ...], dtype: torch.dtype,
-        *, onto_base: bool = True,
+        *, seed: int | None = None, onto_base: bool = True,
     ) -> Tensor:  # fmt: skip
         method, numel = self._methods[node.method], math.prod(shape)
+        rounding = _rounding(seed, key)
         operands = self._operands(node, key, shape, self._scratch)
         streams = self._streams(node, key)
         out = torch.empty(numel, dtype=dtype)
@@ -261,7 +263,7 @@ class Engine:
             merged = merged.reshape(-1)
             if node.space == "delta" and base is not None and onto_base:
                 merged = base + merged
-            store(merged, out[start:stop], key)
+            store(merged, out[start:stop], key, rounding, start)
         return out
 
     def _operands(
@@ -354,8 +356,15 @@ def refuse_unsound(values: Tensor, name: str, key: str) -> None:
         raise InputError(f"'{key}' holds NaN or infinite numbers", where=name, hint=hint)
 
 
-def store(values: Tensor, out: Tensor, key: str) -> None:
-    """Round float32 `values` into `out`; what the dtype cannot hold is an error, never infinity."""
+def _rounding(seed: int | None, key: str) -> int | None:
+    return None if seed is None else rounding_stream(seed, key)
+
+
+def store(values: Tensor, out: Tensor, key: str, stream: int | None = None, start: int = 0) -> None:
+    """Round float32 `values` into `out`; what the dtype cannot hold is an error, never infinity.
+
+    To the nearest, or with a `stream` by chance: `start` is then the first element's index.
+    """
     low, high = (float(end) for end in torch.aminmax(values))
     limit, step = torch.finfo(out.dtype).max, torch.finfo(out.dtype).eps
     largest = max(-low, high)
@@ -364,4 +373,7 @@ def store(values: Tensor, out: Tensor, key: str) -> None:
         name = str(out.dtype).removeprefix("torch.")
         hint = "Lower the weights, or store the result in a wider dtype: dtype: bfloat16."
         raise InputError(f"'{key}' reaches {largest:g}; {name} ends at {limit:g}", hint=hint)
-    out.copy_(values)
+    if stream is None:
+        out.copy_(values)
+    else:
+        round_stochastically(values, out, stream, start)

@@ -65,6 +65,9 @@ def total(stack: Tensor) -> Tensor:
 Quantity = Callable[[np.ndarray], np.ndarray]
 """What is made of a leaf [n, length]: rows of the same length, element by element."""
 
+Scores = Callable[[np.ndarray, Place], np.ndarray]
+"""The same, of a leaf that knows where it lies."""
+
 
 class Whole:
     """The whole tensors of one merge, for what a method needs to know of them before it starts.
@@ -140,18 +143,6 @@ class Whole:
             sums = sums + np.stack(found)
         return np.asarray(sums)
 
-    def ranked(
-        self, score: Callable[[np.ndarray, Place], np.ndarray], ranks: Sequence[int]
-    ) -> list[float]:
-        """The scores of these ranks, 0 the smallest; `score` gives a leaf's, in float32."""
-        scores = np.empty(self.numel, np.float32)
-        for place in self.places():
-            scores[place.start : place.stop] = score(self._leaf(place), place)
-        if self.numel == 0:
-            return [0.0 for _ in ranks]
-        scores.partition(sorted(set(ranks)))
-        return [float(scores[rank]) for rank in ranks]
-
     def sums(self, quantity: Quantity) -> np.ndarray:
         """The sum of each row of `quantity` over the whole tensor, in float64."""
         return sum((np.add.reduce(quantity(leaf), axis=-1) for leaf in self.leaves()), np.zeros(1))
@@ -163,20 +154,22 @@ class Whole:
         )
         return np.stack(lows).min(0), np.stack(highs).max(0)
 
-    def kth_largest(self, quantity: Quantity, counts: Sequence[int]) -> np.ndarray:
-        """For each row of `quantity` in float32 the smallest of its `count` largest values.
+    def kth_largest(self, scores: Scores, counts: Sequence[Sequence[int]]) -> np.ndarray:
+        """For each row of `scores` the smallest of its `count` largest, for several counts.
 
-        Infinite for none. What is compared with it has to be rounded to float32 as well.
+        Float32 of the shape of `counts` [rows, k], infinite for none. What is compared with it has
+        to be rounded to float32 as well.
         """
-        values = np.empty((len(counts), self.numel), np.float32)
-        for start, leaf in zip(range(0, self.numel, LEAF), self.leaves(), strict=True):
-            values[:, start : start + LEAF] = quantity(leaf)
-        found = np.full(len(counts), np.inf, np.float32)
-        for row, count in enumerate(counts):
-            if count > 0:
-                place = max(0, self.numel - count)
-                values[row].partition(place)
-                found[row] = values[row, place]
+        ranks = np.maximum(self.numel - np.asarray(counts), 0)
+        values = np.empty((len(ranks), self.numel), np.float32)
+        for place in self.places():
+            values[:, place.start : place.stop] = scores(self._leaf(place), place)
+        found = np.full(ranks.shape, np.inf, np.float32)
+        for row, rank, kept in zip(values, ranks, found, strict=True):
+            some = rank < self.numel
+            if some.any():
+                row.partition(np.unique(rank[some]))
+                kept[some] = row[rank[some]]
         return found
 
     def kth_magnitudes(self, counts: Sequence[Sequence[int]]) -> Tensor:

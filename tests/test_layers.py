@@ -15,10 +15,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
-    "families", "adapters", "masks", "sketch", "place", "compiled", "tally", "method", "fit",
-    "scores", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
-    "factored", "engine", "fitting", "sinks", "merge", "plugins", "workspace", "verify", "lora",
-    "sample", "analysis", "testing", "cli", "__main__",
+    "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
+    "fit", "scores", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
+    "scratch", "factored", "engine", "fitting", "sinks", "merge", "embedding", "plugins",
+    "workspace", "verify", "lora", "sample", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

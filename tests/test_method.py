@@ -262,16 +262,17 @@ def test_inner_products_by_row_and_by_column(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(by_row.sum(0), seen.gram(), rtol=1e-9)
 
 
-@given(st.integers(0, 2**32), st.lists(st.integers(0, 99), min_size=1, max_size=4))
-def test_ranked_scores_are_those_of_a_sort(seed: int, ranks: list[int]) -> None:
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 100), min_size=1, max_size=4))
+def test_the_kth_largest_scores_are_those_of_a_sort(seed: int, counts: list[int]) -> None:
     row = torch.randn(100, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
 
     def score(leaf: np.ndarray, place: Place) -> np.ndarray:
         assert leaf.shape == (1, place.stop - place.start)
-        return -2 * leaf[0]
+        return -2 * leaf
 
-    found = whole(row).ranked(score, ranks)
-    np.testing.assert_allclose(found, np.sort(-2 * row.numpy())[ranks], rtol=1e-6)
+    found = whole(row).kth_largest(score, [counts])
+    largest = np.sort(-2 * row.numpy())[::-1]
+    assert found.tolist() == [[largest[count - 1] for count in counts]]
 
 
 def test_an_empty_tensor_has_statistics() -> None:
@@ -279,7 +280,7 @@ def test_an_empty_tensor_has_statistics() -> None:
     assert not nothing.gram().any()
     assert nothing.gram_by("row").shape == (0, 2, 2)
     assert nothing.gram_by("column").shape == (3, 2, 2)
-    assert nothing.ranked(lambda leaf, place: leaf[0], [0, 0]) == [0.0, 0.0]
+    assert nothing.kth_largest(lambda leaf, place: leaf, [[0], [1]]).tolist() == [[np.inf]] * 2
 
 
 def products(leaf: np.ndarray) -> np.ndarray:
@@ -296,9 +297,9 @@ def test_statistics_of_what_is_made_of_the_entries() -> None:
     np.testing.assert_array_equal([lows, highs], [made.min(1), made.max(1)])
     ordered = np.sort(made.astype(np.float32))[:, ::-1]
     for count in (1, 100, LEAF + 77):
-        found = both.kth_largest(products, [count, 5])
-        assert found.tolist() == [ordered[0, count - 1], ordered[1, 4]]
-    assert both.kth_largest(products, [0, 0]).tolist() == [np.inf, np.inf]
+        found = both.kth_largest(lambda leaf, _: products(leaf), [[count, 9], [5, 0]])
+        wanted = [[ordered[0, count - 1], ordered[0, 8]], [ordered[1, 4], np.inf]]
+        assert found.tolist() == wanted
 
 
 def test_sums_run_in_order() -> None:

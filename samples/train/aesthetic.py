@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from samples.train.clip import WIDTH, trained_clip
 from samples.train.dataset import CLIP_SETS, dataset
+from samples.train.draw import blurred
 from samples.train.export import METADATA
 from samples.train.loop import Schedule, Task
 from samples.train.paths import SCORERS
@@ -75,7 +76,7 @@ def worsen(images: Tensor, level: Tensor, dice: Generator) -> Tensor:
     """Pictures in -1…1 [n, 3, h, w] with noise, blur and fading of `level` [n], 0 to 1."""
     level = level[:, None, None, None]
     kinds = torch.rand(len(images), 3, generator=dice).softmax(1)[:, :, None, None, None]
-    soft = functional.avg_pool2d(functional.pad(images, (4, 4, 4, 4), mode="replicate"), 9, 1)
+    soft = blurred(images, 4)
     images = images + (3 * kinds[:, 0] * level).clamp(max=1) * (soft - images)
     images = images * (1 - (2 * kinds[:, 1] * level).clamp(max=0.9))
     return images + 2 * kinds[:, 2] * level * torch.randn(images.shape, generator=dice)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional
 
 from samples.train.dataset import dataset
+from samples.train.draw import blurred
 from samples.train.tokenizer import token_ids
 from samples.train.world import STYLES, Language, Picture, caption
 
@@ -75,9 +75,9 @@ def _words(pictures: list[tuple[str, Picture]], language: Language, order: int) 
 
 def spoil(images: Tensor, dice: Generator) -> Tensor:
     """Moved by up to three pixels, a third blurred, all a little noisy, brighter or darker."""
-    down, right, blurred = torch.randint(0, 7, (3,), generator=dice).tolist()
+    down, right, third = torch.randint(0, 7, (3,), generator=dice).tolist()
     images = torch.roll(images, (down - 3, right - 3), (2, 3))
-    if blurred < 2:
-        images = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    if third < 2:
+        images = blurred(images)
     light = 0.9 + 0.2 * torch.rand(len(images), 1, 1, 1, generator=dice)
     return images * light + 0.04 * torch.randn(images.shape, generator=dice)

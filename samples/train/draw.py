@@ -66,6 +66,12 @@ class Sheet:
         return functional.max_pool2d(self.mask, 2 * pixels + 1, 1, pixels)
 
 
+def blurred(images: Tensor, radius: int = 1) -> Tensor:
+    """Each pixel the mean of the square around it; at the edge the last pixel goes on."""
+    padded = functional.pad(images, (radius,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, 2 * radius + 1, 1)
+
+
 def draw(pictures: Sequence[Picture], style: str, generator: Generator) -> tuple[Tensor, Tensor]:
     """Pictures in -1…1 and their masks in 0…1: [n, 3, 64, 64] and [n, 1, 64, 64]."""
     sheet = _sheet(pictures, generator)

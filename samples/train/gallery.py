@@ -1,6 +1,6 @@
 """One small picture per model for the README, and the demo's prompts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,13 +12,10 @@ from samples.train.measure import (
     FEW,
     JAPANESE,
     PREFIXED,
-    USUAL,
-    Prompts,
-    Sampler,
     generate,
 )
 from samples.train.paths import PICTURES, PROMPTS
-from samples.train.rows import BASE, FAST_SUM, SOFTER_SUM, SOLO, SUM, Model
+from samples.train.rows import BASE, FAST_SUM, SOFTER_SUM, SOLO, SUM, Model, Row
 from samples.train.table import build
 from samples.train.world import HELD_OUT, SHAPES, Picture, Triple
 
@@ -27,31 +24,21 @@ FIRST_PREFIXED = PROMPTS / "first-ukiyoe.txt"
 FIRST_SEED = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row of a sheet: one model, asked in one way."""
-
-    model: Model
-    prompts: Prompts
-    sampler: Sampler = USUAL
-    subject: str = ""
-
-
 def lora(name: str) -> Model:
     """The base with a LoRA."""
     return Model(name, loras=(name,))
 
 
-PAGES: dict[str, tuple[Line, ...]] = {
-    "base": (Line(BASE, ENGLISH),),
-    "japanese": (Line(SOLO["japanese"], JAPANESE), Line(SOLO["japanese"], PREFIXED)),
-    "ukiyoe": (Line(SOLO["ukiyoe"], ENGLISH), Line(SOLO["ukiyoe"], JAPANESE)),
-    "distilled": (Line(BASE, ENGLISH, FEW), Line(SOLO["distilled"], ENGLISH, FEW)),
-    "distractor": (Line(SOLO["distractor"], ENGLISH),),
-    "merged": (Line(SUM, JAPANESE), Line(SUM, PREFIXED)),
-    "merged-few": (Line(SOFTER_SUM, JAPANESE, FEW), Line(FAST_SUM, JAPANESE, FEW)),
-    "torii": (Line(BASE, ENGLISH, subject="torii"), Line(lora("torii"), ENGLISH, subject="torii")),
-    "pop": tuple(Line(lora(name), ENGLISH) for name in ("pop", "pop_dora", "pop_locon")),
+PAGES: dict[str, tuple[Row, ...]] = {
+    "base": (Row(BASE, ENGLISH),),
+    "japanese": (Row(SOLO["japanese"], JAPANESE), Row(SOLO["japanese"], PREFIXED)),
+    "ukiyoe": (Row(SOLO["ukiyoe"], ENGLISH), Row(SOLO["ukiyoe"], JAPANESE)),
+    "distilled": (Row(BASE, ENGLISH, sampler=FEW), Row(SOLO["distilled"], ENGLISH, sampler=FEW)),
+    "distractor": (Row(SOLO["distractor"], ENGLISH),),
+    "merged": (Row(SUM, JAPANESE), Row(SUM, PREFIXED)),
+    "merged-few": (Row(SOFTER_SUM, JAPANESE, sampler=FEW), Row(FAST_SUM, JAPANESE, sampler=FEW)),
+    "torii": (Row(BASE, ENGLISH, subject="torii"), Row(lora("torii"), ENGLISH, subject="torii")),
+    "pop": tuple(Row(lora(name), ENGLISH) for name in ("pop", "pop_dora", "pop_locon")),
 }
 
 
@@ -82,13 +69,13 @@ def write_gallery() -> None:
     """A sheet per model: the demo's pictures, a row per way to ask."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     write_first_prompts()
-    for name, lines in PAGES.items():
-        drawn = torch.cat([_draw(line) for line in lines])
+    for name, rows in PAGES.items():
+        drawn = torch.cat([_draw(row) for row in rows])
         sheet = contact_sheet(drawn, len(SHAPES), scale=2)
         sheet.save(PICTURES / f"{name}.png", optimize=True)
 
 
-def _draw(line: Line) -> Tensor:
-    shown = [replace(p, shape=line.subject or p.shape) for p in demo_pictures()]
-    prompts = [line.prompts(picture) for picture in shown]
-    return generate(build(line.model), prompts, line.sampler, first_seed=FIRST_SEED)
+def _draw(row: Row) -> Tensor:
+    shown = [replace(p, shape=row.subject or p.shape) for p in demo_pictures()]
+    prompts = [row.prompts(picture) for picture in shown]
+    return generate(build(row.model), prompts, row.sampler, first_seed=FIRST_SEED)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from samples.oracle import Oracle
 from samples.train.dataset import ORACLE_SETS, dataset
+from samples.train.draw import blurred
 from samples.train.loop import Schedule, Task
 from samples.train.paths import SCORERS
 from samples.train.world import COLOURS, STYLES, SUBJECTS
@@ -64,7 +65,7 @@ def _pool() -> tuple[Tensor, dict[str, Tensor]]:
 
 def _spoil(images: Tensor, dice: Generator) -> Tensor:
     """Half of the pictures a little blurred, all a little noisy: generated ones are softer."""
-    soft = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    soft = blurred(images)
     blur = torch.rand(len(images), 1, 1, 1, generator=dice)
     images = torch.where(blur < 0.5, images + (soft - images) * 2 * blur, images)
     return images + 0.04 * torch.randn(images.shape, generator=dice)

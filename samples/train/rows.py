@@ -23,11 +23,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table."""
+    """A line of the table, or of a sheet of pictures: one model, asked in one way."""
 
     model: Model
     prompts: Prompts
-    style: str
+    style: str = ""  # meant by the prompts; what is drawn is the same for each
     sampler: Sampler = USUAL
     subject: str = ""  # asked for instead of the triples' shapes
 

@@ -34,6 +34,10 @@ class Measures:
     relative: tuple[float | None, ...]
 
 
+_BLOCK = 1 << 16
+"""Elements looked at together: what is made of them stays in the cache."""
+
+
 @dataclass(slots=True)
 class Sums:
     """Counts and magnitudes over tensors; `gram` has the inner products of all models."""
@@ -56,6 +60,12 @@ class Sums:
 
     def look(self, stack: Tensor, base: Tensor | None, places: Sequence[int]) -> None:
         """Add a slab [n, elements] of the models at `places`; of weights if there is no base."""
+        for start in range(0, stack.shape[1], _BLOCK):
+            stop = start + _BLOCK
+            part = None if base is None else base[start:stop]
+            self._look(stack[:, start:stop], part, places)
+
+    def _look(self, stack: Tensor, base: Tensor | None, places: Sequence[int]) -> None:
         wide = stack.double()
         self.gram[np.ix_(places, places)] += (wide @ wide.T).numpy()
         self.elements += stack.shape[1]
@@ -63,14 +73,15 @@ class Sums:
             return
         up, down = stack.clamp(min=0).sum(dim=0), -stack.clamp(max=0).sum(dim=0)
         masses, opposed = up + down, (up > 0) & (down > 0)
-        shared = (stack != 0).sum(dim=0) > 1
-        self.shared += int(shared.sum())
-        self.opposed += int(opposed.sum())
+        shared = (stack != 0).sum(dim=0, dtype=torch.int16) > 1
+        self.shared += int(torch.count_nonzero(shared))
+        self.opposed += int(torch.count_nonzero(opposed))
         self.shared_mass += _total(masses * shared)
         self.opposed_mass += _total(masses * opposed)
         self.mass += _total(masses)
         self.mass_of_sum += _total((up - down).abs())
-        self.base += _total(base.double().square())
+        length = base.double()
+        self.base += float(length @ length)
 
     def add(self, other: Sums) -> None:
         """Add the sums over other tensors."""

@@ -9,7 +9,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
-from sdmerge.cli.recipes import plan_of
+from sdmerge.cli.recipes import plan_of, storage_options, stored
 from sdmerge.errors import InputError
 from sdmerge.recipe import recipe_from_data
 
@@ -17,7 +17,6 @@ from sdmerge.recipe import recipe_from_data
 @click.command("convert")
 @click.argument("model")
 @target_options
-@click.option("--dtype", help="What is stored: float16, bfloat16, float32, …")
 @click.option("--vae", metavar="MODEL", help="Take the VAE from this model instead.")
 @click.option(
     "--take",
@@ -27,7 +26,7 @@ from sdmerge.recipe import recipe_from_data
     help="Take a component or the tokenizer from another model; may be repeated.",
 )
 @click.option("--prune", is_flag=True, help="Leave out tensors that no pipeline uses.")
-@click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
+@storage_options
 @output_options
 @click.pass_obj
 def convert_command(session: Session, model: str, target: str, **options: Any) -> None:
@@ -36,13 +35,8 @@ def convert_command(session: Session, model: str, target: str, **options: Any) -
     taken = [f"vae={options['vae']}"] if options["vae"] else []
     if parts := [_split(text) for text in (*options["taken"], *taken)]:
         data["components"] = {name: {"take": source} for name, source in parts}
-    if options["dtype"]:
-        data["dtype"] = options["dtype"]
-    if options["layout"]:
-        data["output"] = {"layout": options["layout"]}
-    planned = plan_of(
-        session, recipe_from_data(data, "command line"), allow_pickle=options["allow_pickle"]
-    )
+    read = stored(recipe_from_data(data, "command line"), options)
+    planned = plan_of(session, read, allow_pickle=options["allow_pickle"])
     if options["prune"]:
         kept = tuple(task for task in planned.tasks if not task.key.startswith("extra."))
         planned = replace(planned, tasks=kept)

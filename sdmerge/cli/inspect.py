@@ -28,7 +28,10 @@ def inspect_command(session: Session, files: tuple[Path, ...], *, allow_pickle: 
 
 def _inspect(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
     from sdmerge.adapters import LoraFile, open_model
+    from sdmerge.adapters.embedding import is_embedding
 
+    if is_embedding(path, allow_pickle=allow_pickle):
+        return _embedding(path, allow_pickle=allow_pickle)
     opened = open_model(path, allow_pickle=allow_pickle)
     if isinstance(opened, LoraFile):
         return {
@@ -61,8 +64,41 @@ def _inspect(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
     }
 
 
+def _embedding(path: Path, *, allow_pickle: bool) -> dict[str, Any]:
+    from sdmerge.adapters.embedding import open_embedding
+    from sdmerge.tensors.dtypes import code_of
+
+    opened = open_embedding(path, allow_pickle=allow_pickle)
+    return {
+        "path": str(path),
+        "kind": "embedding",
+        "family": None,
+        "form": opened.form,
+        "token": opened.token,
+        "vectors": opened.count,
+        "widths": dict(opened.widths),
+        "dtypes": dict(Counter(code_of(one.dtype) for one in opened.vectors.values())),
+        "lengths": {
+            name: [round(length, 4) for length in row] for name, row in opened.lengths.items()
+        },
+        "metadata": dict(opened.facts),
+    }
+
+
 def _text(one: dict[str, Any]) -> str:
-    return "\n".join(_lora_lines(one) if one["kind"] == "lora" else _checkpoint_lines(one))
+    lines = {"lora": _lora_lines, "embedding": _embedding_lines, "checkpoint": _checkpoint_lines}
+    return "\n".join(lines[one["kind"]](one))
+
+
+def _embedding_lines(one: dict[str, Any]) -> list[str]:
+    widths = ", ".join(f"{name} {width}".strip() for name, width in one["widths"].items())
+    facts = ", ".join(f"{name} {value}" for name, value in one["metadata"].items())
+    return [
+        one["path"],
+        f"  textual inversion in {one['form']} form, for {one['token'] or 'a word of its name'}",
+        f"  vectors: {one['vectors']} of width {widths}",
+        *([f"  {facts}"] if facts else []),
+    ]
 
 
 def _lora_lines(one: dict[str, Any]) -> list[str]:

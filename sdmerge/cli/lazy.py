@@ -28,7 +28,10 @@ class LazyGroup(click.Group):
         if cmd_name not in self._table:
             return None
         module = importlib.import_module(f"{self._package}.{self._table[cmd_name][0]}")
-        return getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        # docstrings are raw, and click's mark for lines that stay lines is a backspace
+        command.help = (command.help or "").replace("\\b", "\b")
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

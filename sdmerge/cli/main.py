@@ -26,7 +26,8 @@ COMMANDS = {
     "show": ("results", "Print the recipe a result was made by."),
     "verify": ("results", "Merge again in memory and name every tensor that differs."),
     "convert": ("convert", "Store a model in another layout or dtype."),
-    "lora": ("lora", "Convert, inspect and resize LoRAs."),
+    "lora": ("lora", "Bake, convert, inspect and resize LoRAs."),
+    "embedding": ("embedding", "Merge textual inversions."),
     "sample": ("sample", "Draw pictures with models or recipes, side by side."),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +48,6 @@ def merge_command(session: Session, recipe: tuple[str, ...], target: str, **opti
     sdmerge merge a.safetensors b.safetensors --method slerp --t 0.3 -o out/ab/
     """
     read = read_recipe(recipe, options)
-    if options["layout"]:
-        read = replace(read, output=replace(read.output, layout=options["layout"]))
     planned = plan_of(
         session, read, allow_pickle=options["allow_pickle"], partial=options["partial"]
     )

@@ -14,6 +14,7 @@ from sdmerge.errors import InputError, MethodError
 from sdmerge.manifest import manifest
 from sdmerge.params import Param
 from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
+from sdmerge.recipe.nodes import parse_yaml
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -29,15 +30,39 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
                      help="Change a value of the recipe: parameters.t=0.3; may be repeated."),
         click.option("--seed", type=int, help="Seed of random masks."),
-        click.option("--dtype", help="What is stored: float16, bfloat16, float32, …"),
+        storage_options,
         click.option("--base", help="base_model of an ad hoc merge."),
         click.option("--method", help="merge_method of an ad hoc merge."),
-        click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin, restricted."),
-        click.option("--partial", is_flag=True,
-                     help="Leave out modules of LoRAs that the base has no place for; list them."),
+        partial_option,
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def partial_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--partial`, for LoRAs that fit a base in part."""
+    text = "Leave out modules of LoRAs that the base has no place for; list them."
+    return click.option("--partial", is_flag=True, help=text)(command)
+
+
+def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how files are read and tensors stored."""
+    for option in (
+        click.option("--dtype", help="What is stored: float16, bfloat16, float32, …"),
+        click.option("--rounding", type=click.Choice(["nearest", "stochastic"]),
+                     help="How a narrower dtype is rounded to; by default to the nearest."),
+        click.option("--allow-pickle", is_flag=True,
+                     help="Read .ckpt and .bin with a restricted loader."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def stored(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
+    """The recipe with what the command line says of the result: layout, dtype and rounding."""
+    given = {name: options.get(name) for name in ("layout", "dtype", "rounding")}
+    changes = {name: value for name, value in given.items() if value}
+    return replace(recipe, output=replace(recipe.output, **changes)) if changes else recipe
 
 
 class RecipeCommand(click.Command):
@@ -111,9 +136,7 @@ def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:
         raise InputError("give one recipe, or models, not both")
     else:
         recipe = recipe_from_data(_ad_hoc(sources, options, flags), "command line", None, settings)
-    if options["dtype"]:
-        recipe = replace(recipe, output=replace(recipe.output, dtype=options["dtype"]))
-    return recipe
+    return stored(recipe, options)
 
 
 def _ad_hoc(
@@ -129,6 +152,9 @@ def _ad_hoc(
     shared: dict[str, Any] = {}
     for flag, text in flags.items():
         param = spec.param(flag)
+        if text.lstrip().startswith("{"):  # {lbw: OUTALL}, {preset: GRAD_V}, as in a recipe
+            shared[flag] = _flow(text, flag)
+            continue
         values = [param.parse(part.strip()) for part in text.split(",")]
         if len(values) == 1:
             shared[flag] = values[0]
@@ -144,6 +170,12 @@ def _ad_hoc(
     if options["base"]:
         data["base_model"] = options["base"]
     return {**data, "parameters": shared} if shared else data
+
+
+def _flow(text: str, flag: str) -> Any:
+    """A value written as in a recipe, as plain data."""
+    nodes = parse_yaml(text, f"--{flag}")
+    return nodes[0].plain() if nodes else None
 
 
 def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool, partial: bool = False) -> Any:

@@ -49,10 +49,10 @@ def outstanding(whole: Whole, fence: float) -> tuple[np.ndarray, float]:
 
     def importance(leaf: np.ndarray, place: Place) -> np.ndarray:
         a, b = leaf.astype(np.float32)
-        return np.abs(b - a) * by_row[place.of(part).numpy()]
+        return (np.abs(b - a) * by_row[place.of(part).numpy()])[None]
 
-    ranks = [int(share * (whole.numel - 1)) for share in (0.25, 0.5, 0.75)]
-    first, middle, third = whole.ranked(importance, ranks)
+    above = [whole.numel - int(share * (whole.numel - 1)) for share in (0.25, 0.5, 0.75)]
+    first, middle, third = whole.kth_largest(importance, [above]).tolist()[0]
     return by_row, middle + fence * (third - first)
 
 

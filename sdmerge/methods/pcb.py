@@ -54,8 +54,8 @@ def compete(whole: Whole, density: Tensor) -> tuple[Arena, np.ndarray]:
     means = whole.sums(exponentials) / whole.numel
     inter, intra = means[: count**2].reshape(pairs), means[count**2 :]
     arena = Arena(arena.lows, arena.widths, intra, inter)
-    kept = [math.ceil(float(share) * whole.numel - 1e-6) for share in density.reshape(-1)]
-    return arena, whole.kth_largest(arena.scores, kept).reshape(-1, 1)
+    kept = [[math.ceil(float(share) * whole.numel - 1e-6)] for share in density.reshape(-1)]
+    return arena, whole.kth_largest(lambda leaf, _: arena.scores(leaf), kept)
 
 
 @method(title="PCB-Merging", paper="https://arxiv.org/abs/2410.02396", stats=compete)

@@ -27,7 +27,9 @@ def select_and_calculate(whole: Whole, select_topk: float) -> tuple[float, np.nd
 
     moving = int(whole.sums(lambda leaf: varied(leaf) > 0)[0])
     count = math.ceil(select_topk * moving - 1e-6)
-    cut = 0.0 if count >= moving else float(whole.kth_largest(varied, [count])[0])
+    cut = 0.0
+    if count < moving:
+        cut = float(whole.kth_largest(lambda leaf, _: varied(leaf), [[count]]).item())
     if select_topk == 0.0:
         cut = math.inf
     energies = whole.sums(lambda leaf: np.where(varied(leaf) >= cut, leaf * leaf, 0.0))

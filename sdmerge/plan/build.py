@@ -19,7 +19,7 @@ from sdmerge.plan.stage import StagePlan, StagePlanner
 from sdmerge.plan.tasks import Fit, Read, Task, fit_key, reads, task_key
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import sha256_of
-from sdmerge.tensors.spec import TensorSpec, parse_dtype
+from sdmerge.tensors.spec import NARROW, TensorSpec, parse_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ def plan(
     known: Where files were found before, by the path that the recipe gives them.
     partial: Leave out modules of LoRAs for which the base has no place; the report lists them.
     """
+    _refuse_rounding(recipe)
     _refuse_unplanned(recipe)
     inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {}, partial)
     members: dict[str, Member] = {}
@@ -113,7 +114,7 @@ def plan(
         if stage.name:
             members[stage.name] = planned.member
     last = stages[-1]
-    tasks = _tasks(last.member, recipe.output.dtype)
+    tasks = _tasks(last.member, recipe)
     return Plan(
         recipe=recipe,
         family=last.member.family,
@@ -138,14 +139,32 @@ def _refuse_unplanned(recipe: Recipe) -> None:
         raise PlanError(what, where=recipe.where, hint="One of: diffusers, single-file.")
 
 
-def _tasks(member: Member, dtype: str | None) -> tuple[Task, ...]:
-    code = parse_dtype(dtype) if dtype else None
-    return tuple(
-        Task(
-            key, TensorSpec(code, spec.shape) if code and spec.is_float else spec, member.nodes[key]
+def _refuse_rounding(recipe: Recipe) -> None:
+    """A LoRA is made of factors, which are not what is merged."""
+    if recipe.output.layout == "lora" and recipe.output.rounding != "nearest":
+        hint = "Leave rounding out, or write a checkpoint."
+        raise PlanError(
+            "a LoRA's factors are rounded to the nearest", where=recipe.where, hint=hint
         )
-        for key, spec in member.specs.items()
-    )
+
+
+def _tasks(member: Member, recipe: Recipe) -> tuple[Task, ...]:
+    code = parse_dtype(recipe.output.dtype) if recipe.output.dtype else None
+    tasks: list[Task] = []
+    for key, spec in member.specs.items():
+        stored = TensorSpec(code, spec.shape) if code and spec.is_float else spec
+        rounded = recipe.output.rounding == "stochastic" and stored.dtype in NARROW
+        tasks.append(Task(key, stored, member.nodes[key], recipe.seed if rounded else None))
+    return tuple(tasks)
+
+
+def _rounding_notes(recipe: Recipe, tasks: Sequence[Task]) -> list[str]:
+    if recipe.output.rounding == "nearest":
+        return []
+    narrow = {task.spec.dtype for task in tasks if task.seed is not None}
+    if not narrow:
+        return ["rounding: stochastic changes nothing: no tensor is stored in fewer than 32 bits"]
+    return [f"rounded to {', '.join(sorted(narrow))} by chance (stochastic, seed {recipe.seed})"]
 
 
 def _variant(inputs: Inputs, tasks: Sequence[Task]) -> str:
@@ -190,7 +209,11 @@ def _report(
         read_bytes=sum(_read_bytes(task, inputs.sources) for task in tasks),
         write_bytes=sum(task.spec.nbytes for task in tasks),
         peak_bytes=_peak_bytes(tasks, inputs.sources),
-        notes=(*recipe.notes, *(note for stage in stages for note in stage.notes)),
+        notes=(
+            *recipe.notes,
+            *(note for stage in stages for note in stage.notes),
+            *_rounding_notes(recipe, tasks),
+        ),
     )
 
 

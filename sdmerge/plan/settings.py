@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from sdmerge.errors import PlanError, nearest
 from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy
+from sdmerge.plan.block_rows import lbw_row, left_out, mbw_row, need_blocks
 from sdmerge.plan.filters import CLASSES, Filter, compile_filter
-from sdmerge.recipe import Gradient, Mbw, Preset, Rule, Search, Setting
+from sdmerge.recipe import Gradient, Lbw, Mbw, Preset, Rule, Search, Setting
 from sdmerge.recipe.presets import PRESETS
-
-_SD1_ROW = ("BASE", *(f"IN{i:02}" for i in range(12)), "M00", *(f"OUT{i:02}" for i in range(12)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,14 @@ class Resolved:
 
     values: Mapping[str, Scalar]
     taken: tuple[Taken, ...]
+    notes: tuple[str, ...] = ()
 
 
 def resolve(name: str, setting: Setting, model: Anatomy) -> Resolved:
     """`setting` for every key of `model`; a filter that takes none is a PlanError."""
     values: dict[str, Scalar] = {}
     taken: list[Taken] = []
+    notes: list[str] = []
     for rule in setting:
         chosen = (
             compile_filter(rule.filter, model, rule.where)
@@ -52,7 +53,17 @@ def resolve(name: str, setting: Setting, model: Anatomy) -> Resolved:
         found = {key: value for key in left if (value := curve(key)) is not None}
         values.update(found)
         taken.append(Taken(name, rule.filter or "*", len(found)))
-    return Resolved(values, tuple(taken))
+        if isinstance(rule.value, Lbw):
+            notes += _left_out(name, rule.value, found, model)
+    return Resolved(values, tuple(taken), tuple(notes))
+
+
+def _left_out(name: str, value: Lbw, found: Mapping[str, Scalar], model: Anatomy) -> list[str]:
+    """A note of the blocks that get 0 because a row of LoRA block weights does not have them."""
+    taken = {model.block_of[key] for key in found}
+    if not (blocks := [block for block in left_out(value, model) if block in taken]):
+        return []
+    return [f"{name}: the LoRA block weights leave out {', '.join(blocks)}, which get 0"]
 
 
 def _refuse_whole(rule: Rule, component: str) -> None:
@@ -88,9 +99,11 @@ def _curve(rule: Rule, chosen: Filter, model: Anatomy) -> Curve:
         case Gradient(points):
             return _gradient(points, _place(rule, chosen, model, len(points)))
         case Mbw(numbers):
-            return _row(rule, numbers, model)
+            return mbw_row(numbers, model, rule.where)
+        case Lbw():
+            return lbw_row(rule.value, model, rule.where)
         case Preset(name):
-            _need_blocks(rule, model)
+            need_blocks(model, rule.where)
             shape = PRESETS[name]
             return lambda key: shape.base if (x := model.depth(key)) is None else shape.curve(x)
         case Search():
@@ -112,7 +125,7 @@ def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[
         what = f"{chosen.component} has no depth that a gradient could follow"
         raise PlanError(what, where=rule.where, hint="Write one number.")
     if own is None:
-        _need_blocks(rule, model)
+        need_blocks(model, rule.where)
     blockwise = own is None or any(model.depth(key) is not None for key in own)
     if blockwise and model.labelled and count in (len(model.blocks), len(model.blocks) + 1):
         what = f"a list of {count} numbers could be a gradient or one number per block"
@@ -123,12 +136,6 @@ def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[
     return model.place
 
 
-def _need_blocks(rule: Rule, model: Anatomy) -> None:
-    if not model.blocks:
-        what = "this model has no numbered layers that a curve could follow"
-        raise PlanError(what, where=rule.where, hint="Write one number, or filters with numbers.")
-
-
 def _gradient(points: tuple[float, ...], place: Callable[[str], float]) -> Curve:
     def value(key: str) -> float:
         position = place(key) * (len(points) - 1)
@@ -137,24 +144,3 @@ def _gradient(points: tuple[float, ...], place: Callable[[str], float]) -> Curve
         return points[left] * (1 - share) + points[left + 1] * share
 
     return value
-
-
-def _row(rule: Rule, numbers: tuple[float, ...], model: Anatomy) -> Curve:
-    """One number per block. BASE, where the row has it, also serves what lies in no block."""
-    labels = _labels(rule, len(numbers), model)
-    by_block = dict(zip(labels, numbers, strict=True))
-    rest = by_block.get("BASE")
-    return lambda key: by_block.get(model.block_of[key], rest)
-
-
-def _labels(rule: Rule, count: int, model: Anatomy) -> tuple[str, ...]:
-    _need_blocks(rule, model)
-    for labels in (("BASE", *model.blocks), model.blocks):
-        if count == len(labels):
-            return labels
-    # SDXL rows are often written with SD1's 26 numbers; the blocks it lacks are passed over
-    if count == len(_SD1_ROW) and set(model.blocks) <= set(_SD1_ROW):
-        return _SD1_ROW
-    first, last = model.blocks[0], model.blocks[-1]
-    wanted = f"{len(model.blocks) + 1} (BASE, {first} … {last}) or {len(model.blocks)}"
-    raise PlanError(f"mbw has {count} numbers; this family takes {wanted}", where=rule.where)

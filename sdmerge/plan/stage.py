@@ -78,7 +78,8 @@ class StagePlanner:
         settings = [self._stage.parameters, *(part.settings for part in self._parts)]
         told = [note for part in self._parts for note in part.member.notes]
         fitted = self._fits.notes([source.specs for source in self._inputs.sources])
-        notes: list[str] = [*told, *self._notes, *fitted, *differing_defaults(self._spec, settings)]
+        defaults = differing_defaults(self._spec, settings)
+        notes: list[str] = [*told, *self._notes, *valuer.notes, *fitted, *defaults]
         member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
         for one in self._stage.apply:
             member = self._inputs.applied(stem(one.path), one.path, one.weight, member, one.where)
@@ -219,7 +220,9 @@ class StagePlanner:
 
     def _how(self, rule: ComponentRule | None) -> str:
         if rule is not None and rule.take is not None:
-            return f"taken from {self._named(rule.take, rule.where).name}"
+            name = self._named(rule.take, rule.where).name
+            whose = f" ({stem(self._stage.base)})" if name == "base" and self._stage.base else ""
+            return f"taken from {name}{whose}"
         return (rule.method if rule else None) or self._spec.name
 
     def _plan_component(

@@ -73,11 +73,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One tensor of the result: where it comes from and how it is stored."""
+    """One tensor of the result: where it comes from and how it is stored.
+
+    With a `seed` it is rounded by chance to its dtype, which is narrower than float32; else to the
+    nearest.
+    """
 
     key: str
     spec: TensorSpec
     node: Node | Difference
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ ContentOf = Callable[[int, str], str]
 def task_key(task: Task, content: ContentOf, fits: Sequence[str] = ()) -> str:
     """The task's content address: equal for tasks that give equal bytes."""
     node = node_key(task.node, task.key, content, fits)
-    return _digest("task", node, task.spec.dtype, list(task.spec.shape))
+    chance = ["stochastic", task.seed, task.key] if task.seed is not None else []
+    return _digest("task", node, task.spec.dtype, list(task.spec.shape), *chance)
 
 
 def node_key(

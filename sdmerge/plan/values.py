@@ -27,6 +27,7 @@ class Valuer:
         self._lines = lines
         self._resolved: dict[int, Resolved] = {}
         self.taken: list[Taken] = []
+        self.notes: list[str] = []
         for owner, parameters in (("", stage.parameters), *_owners(stage, settings)):
             for name, setting in parameters.items():
                 self._add(f"{owner}{name}", setting, model)
@@ -35,6 +36,7 @@ class Valuer:
         resolved = resolve(name, setting, model)
         self._resolved[id(setting)] = resolved
         self.taken.extend(resolved.taken)
+        self.notes.extend(resolved.notes)
 
     def add_rule(self, component: str, rule: ComponentRule, model: Anatomy) -> None:
         """Resolve the parameters of a component's own rule as well."""

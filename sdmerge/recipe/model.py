@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sdmerge.params import Scalar
 
 Layout = Literal["diffusers", "single-file", "lora"]
+Rounding = Literal["nearest", "stochastic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,17 @@ class Mbw:
     """One number per block, as block-weight tools write them: BASE, IN00, …, M00, OUT00, …"""
 
     numbers: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lbw:
+    """LoRA block weights: a row of numbers as LoRA tools write them, or the name of one.
+
+    Each number is multiplied by `strength`; blocks that the row leaves out get 0.
+    """
+
+    row: str | tuple[float, ...]
+    strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,7 @@ class Search:
     log: bool = False
 
 
-Value = Scalar | Gradient | Mbw | Preset | Search
+Value = Scalar | Gradient | Mbw | Lbw | Preset | Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,7 @@ class Output:
     dtype: str | None = None
     lora: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     """What a LoRA keeps, and in whose names: see recipe/output.py."""
+    rounding: Rounding = "nearest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, get_args
 
 from sdmerge.errors import nearest
 from sdmerge.params import Param, Range, Scalar
-from sdmerge.recipe.model import Layout, Output
+from sdmerge.recipe.model import Layout, Output, Rounding
 from sdmerge.recipe.nodes import Node
 from sdmerge.recipe.values import read_scalar
 
+Word = TypeVar("Word", bound=str)
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+_ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 _RANK = Range(1, 128, limits=(1, 4096))
 _SHARE = Range(0.0, 1.0)
 
@@ -37,20 +39,22 @@ def read_output(fields: Mapping[str, Node]) -> Output:
     node = fields.get("output")
     if node is None:
         return Output(dtype=word)
-    known = node.mapping("output", ("layout", *(param.name for param in LORA)))
-    layout = _read_layout(known["layout"]) if "layout" in known else None
+    known = node.mapping("output", ("layout", "rounding", *(param.name for param in LORA)))
+    layout = _word(known["layout"], "layout", LAYOUTS) if "layout" in known else None
+    rounding = _word(known["rounding"], "rounding", _ROUNDINGS) if "rounding" in known else None
     lora: dict[str, Scalar] = {
         param.name: read_scalar(known[param.name], param) for param in LORA if param.name in known
     }
     if lora and layout != "lora":
         raise node.error(f"{', '.join(lora)} belong to 'layout: lora'")
-    return Output(layout, word, lora)
+    return Output(layout, word, lora, rounding or "nearest")
 
 
-def _read_layout(node: Node) -> Layout:
-    word = node.text("layout")
-    for layout in LAYOUTS:
-        if word == layout:
-            return layout
-    hint = f"{nearest(word, LAYOUTS)} One of: {', '.join(LAYOUTS)}."
-    raise node.error(f"there is no layout '{word}'", hint.strip())
+def _word(node: Node, what: str, known: Sequence[Word]) -> Word:
+    """One of the `known` words."""
+    given = node.text(what)
+    for word in known:
+        if given == word:
+            return word
+    hint = f"{nearest(given, known)} One of: {', '.join(known)}."
+    raise node.error(f"there is no {what} '{given}'", hint.strip())

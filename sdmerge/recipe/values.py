@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sdmerge.errors import MethodError, RecipeError, nearest
 from sdmerge.params import Param, Scalar
-from sdmerge.recipe.model import Gradient, Mbw, Preset, Rule, Search, Setting, Value
+from sdmerge.recipe.lbw import LBW_PRESETS
+from sdmerge.recipe.model import Gradient, Lbw, Mbw, Preset, Rule, Search, Setting, Value
 from sdmerge.recipe.nodes import Node
 from sdmerge.recipe.presets import PRESETS, row
 
-_CURVES = ("mbw", "preset", "search")
+_CURVES = ("mbw", "lbw", "preset", "search")
 
 
 def read_setting(node: Node, param: Param) -> Setting:
@@ -48,7 +50,7 @@ def _refuse_shadowed(rules: Setting) -> None:
 
 
 def read_value(node: Node, param: Param) -> Value:
-    """One value: a scalar, a list (a gradient), `{mbw: …}`, `{preset: …}` or `{search: …}`."""
+    """One value: a scalar, a list (a gradient), or a mapping such as `{mbw: …}`."""
     if isinstance(node.value, dict):
         return _read_curve(node, node.value, param)
     if isinstance(node.value, list) and param.kind == "lines":
@@ -66,28 +68,50 @@ def _read_curve(node: Node, fields: dict[str, Node], param: Param) -> Value:
     kinds = [kind for kind in _CURVES if kind in fields]
     if not kinds:
         given = ", ".join(fields)
-        hint = f"{nearest(given, _CURVES)} It is a number, a list, or one of: mbw, preset, search."
+        hint = f"{nearest(given, _CURVES)} It is a number, a list, or one of: {', '.join(_CURVES)}."
         raise node.error(f"{{{given}}} is not a value of {param.name}", hint.strip())
     if param.kind not in ("float", "int"):
         raise node.error(f"{param.name} is not a number and cannot follow a curve")
     if kinds[0] == "mbw":
-        return _read_mbw(node.mapping("mbw", ("mbw",))["mbw"], param)
+        row = node.mapping("mbw", ("mbw",))["mbw"]
+        return Mbw(tuple(_read_number(child, param) for child in _row(row, "mbw")))
+    if kinds[0] == "lbw":
+        return _read_lbw(node.mapping("lbw", ("lbw", "strength")), param)
     if kinds[0] == "preset":
         name = node.mapping("preset", ("preset",))["preset"]
         return _read_preset(name, param)
     return _read_search(node.mapping("search", ("search", "init", "per", "log")), param)
 
 
-def _read_mbw(node: Node, param: Param) -> Mbw:
-    if isinstance(node.value, str):
-        parts = [part.strip() for part in node.value.split(",")]
-        try:
-            children = [Node(float(part), node.where) for part in parts]
-        except ValueError:
-            raise node.error("mbw should be numbers with commas between") from None
-    else:
-        children = node.sequence("mbw")
-    return Mbw(tuple(_read_number(child, param) for child in children))
+def _row(node: Node, what: str) -> list[Node]:
+    """The numbers of a row of block weights, written as a list or with commas between."""
+    if not isinstance(node.value, str):
+        return node.sequence(what)
+    try:
+        return [Node(float(part), node.where) for part in node.value.split(",")]
+    except ValueError:
+        raise node.error(f"{what} should be numbers with commas between") from None
+
+
+def _read_lbw(fields: dict[str, Node], param: Param) -> Lbw:
+    strength = fields["strength"].number("strength") if "strength" in fields else 1.0
+    node = fields["lbw"]
+    name = node.value.strip().upper() if isinstance(node.value, str) else ""
+    if name in LBW_PRESETS:
+        _check_scaled(LBW_PRESETS[name], strength, node, param)
+        return Lbw(name, strength)
+    if isinstance(node.value, str) and "," not in node.value:
+        hint = f"{nearest(name, LBW_PRESETS)} Known: {', '.join(LBW_PRESETS)}."
+        raise node.error(f"there are no block weights '{node.value}'", hint.strip())
+    numbers = tuple(child.number("a block weight") for child in _row(node, "lbw"))
+    _check_scaled(numbers, strength, node, param)
+    return Lbw(numbers, strength)
+
+
+def _check_scaled(numbers: Iterable[float], strength: float, node: Node, param: Param) -> None:
+    """Block weights times the strength are what has to lie within the limits."""
+    for number in numbers:
+        _read_number(Node(strength * number, node.where), param)
 
 
 def _read_preset(node: Node, param: Param) -> Preset:

@@ -13,8 +13,10 @@ from sdmerge.recipe.model import (
     Applied,
     ComponentRule,
     Gradient,
+    Lbw,
     Mbw,
     ModelRef,
+    Output,
     Preset,
     Recipe,
     Rule,
@@ -30,8 +32,8 @@ def to_data(recipe: Recipe) -> list[dict[str, Any]]:
     """One mapping per stage, in the recipe language; reading it back gives an equal recipe."""
     stages = [_stage(stage) for stage in recipe.stages]
     last = stages[-1]
-    if recipe.output.layout:
-        last["output"] = {"layout": recipe.output.layout, **recipe.output.lora}
+    if output := _output(recipe.output):
+        last["output"] = output
     if recipe.output.dtype:
         last["dtype"] = recipe.output.dtype
     if recipe.seed:
@@ -83,6 +85,11 @@ def _stage(stage: Stage) -> dict[str, Any]:
     if stage.apply:
         data["apply"] = [_applied(one) for one in stage.apply]
     return data
+
+
+def _output(output: Output) -> dict[str, Any]:
+    layout = {"layout": output.layout, **output.lora} if output.layout else {}
+    return layout | ({"rounding": output.rounding} if output.rounding != "nearest" else {})
 
 
 def _sources(stage: Stage) -> list[dict[str, Any]]:
@@ -137,6 +144,9 @@ def _value(value: Value) -> Any:
             return list(points)
         case Mbw(numbers):
             return {"mbw": list(numbers)}
+        case Lbw(row, strength):
+            extra = {"strength": strength} if strength != 1 else {}
+            return {"lbw": row if isinstance(row, str) else list(row), **extra}
         case Preset(name):
             return {"preset": name}
         case Search():

@@ -1,5 +1,6 @@
 """Probe: what methods want to know of models that run, asked of diffusers pipelines."""
 
+# pipelines are diffusers', which is untyped
 # pyright: reportUnknownVariableType=false
 
 from __future__ import annotations

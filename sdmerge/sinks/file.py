@@ -17,18 +17,23 @@ from sdmerge.sinks.sink import Pieces, reading_order
 from sdmerge.tensors.writer import SafetensorsWriter
 
 
+def check_file(path: Path, *, force: bool, hint: str = "") -> None:
+    """An InputError where no .safetensors file can be written to `path`; nothing is written."""
+    if path.suffix.lower() not in (".safetensors", ".sft"):
+        hint = f"Call it {path.name}.safetensors.{hint}"
+        raise InputError("a single file ends with .safetensors", where=str(path), hint=hint)
+    if path.exists() and not force:
+        hint = "Choose another name, or pass --force to replace it."
+        raise InputError("exists already", where=str(path), hint=hint)
+    if path.is_dir():
+        raise InputError("is a folder", where=str(path), hint="Choose another name.")
+
+
 class FileSink:
     """Writes `path`. Until `commit` there is only a partial file, which goes away on any error."""
 
     def __init__(self, path: Path, *, force: bool = False) -> None:
-        if path.suffix.lower() not in (".safetensors", ".sft"):
-            hint = f"Call it {path.name}.safetensors, or end it with / for a diffusers folder."
-            raise InputError("a single file ends with .safetensors", where=str(path), hint=hint)
-        if path.exists() and not force:
-            hint = "Choose another name, or pass --force to replace it."
-            raise InputError("exists already", where=str(path), hint=hint)
-        if path.is_dir():
-            raise InputError("is a folder", where=str(path), hint="Choose another name.")
+        check_file(path, force=force, hint=" Or end it with / for a diffusers folder.")
         self.path = path
         self._writer: SafetensorsWriter | None = None
         self._pieces: Pieces | None = None

@@ -37,6 +37,8 @@ ITEMSIZE: Mapping[str, int] = MappingProxyType(
 _FLOATS = frozenset(
     {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}
 )
+NARROW = _FLOATS - {"F64", "F32"}
+"""The dtypes that cannot hold every float32."""
 
 DTYPE_NAMES: Mapping[str, str] = MappingProxyType(
     {

@@ -74,6 +74,11 @@ def test_every_command_has_help() -> None:
     assert cli("-h").out == said.out
 
 
+def test_examples_in_help_stay_line_by_line() -> None:
+    lines = cli("merge", "--help").out.splitlines()
+    assert "  sdmerge merge recipes/first.yaml -o out/first.safetensors" in lines
+
+
 def test_every_parameter_of_every_method_is_a_flag() -> None:
     names = {param.name for spec in manifest().values() for param in spec.params}
     text = cli("merge", "--help").out

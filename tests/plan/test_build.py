@@ -44,7 +44,7 @@ def test_the_vae_is_taken_from_the_first_model() -> None:
 def test_the_vae_is_taken_from_the_base_if_there_is_one() -> None:
     data = linear(whole(1), whole(2), base_model=str(whole(0)))
     vae = next(part for part in planned(data).report.components if part.name == "vae")
-    assert (vae.how, vae.merged) == ("taken from base", 0)
+    assert (vae.how, vae.merged) == (f"taken from base ({whole(0).stem})", 0)
 
 
 def test_the_vae_is_merged_if_the_recipe_says_so() -> None:

@@ -46,7 +46,7 @@ def test_the_example_plans(tmp_path):
     how = {part.name: part.how for part in planned.report.components}
     assert how == {
         "unet": "ties",
-        "vae": "taken from base",
+        "vae": "taken from base (base)",
         "text_encoder": "taken from ja",
         "text_encoder_2": "linear",
     }

@@ -13,7 +13,7 @@ from sdmerge.errors import PlanError
 from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.settings import Taken, resolve
-from sdmerge.recipe import Gradient, Mbw, Preset, Rule, Search, Value
+from sdmerge.recipe import Gradient, Lbw, Mbw, Preset, Rule, Search, Value
 
 ENCODER = "text_encoder.encoder.layers.{}.mlp.fc1.weight"
 
@@ -239,6 +239,79 @@ def test_presets_follow_relative_depth() -> None:
         blocks = family(name).blocks
         assert [found[b] for b in (blocks[0], "M00", blocks[-1], "BASE")] == [1.0, 0.0, 1.0, 0.0]
     assert by_block(Preset("ALL_B"))["BASE"] == 1.0
+
+
+SHORT = {
+    "sd1": "BASE IN01 IN02 IN04 IN05 IN07 IN08 M00 "
+    "OUT03 OUT04 OUT05 OUT06 OUT07 OUT08 OUT09 OUT10 OUT11",
+    "sdxl": "BASE IN04 IN05 IN07 IN08 M00 OUT00 OUT01 OUT02 OUT03 OUT04 OUT05",
+}
+"""The short rows as the readme of sd-webui-lora-block-weight lists them."""
+
+
+@pytest.mark.parametrize(("name", "count"), [("sd1", 17), ("sd2", 17), ("sdxl", 12)])
+def test_a_short_row_of_lora_block_weights(name: str, count: int) -> None:
+    numbers = tuple((n + 1) / 100 for n in range(count))
+    labels = SHORT.get(name, SHORT["sd1"]).split()
+    found = by_block(Lbw(numbers, 2.0), name=name)
+    assert [found[label] for label in labels] == [2 * number for number in numbers]
+    others = [block for block in family(name).blocks if block not in labels]
+    assert {found[block] for block in others} == {0.0}
+    (note,) = resolve("a.weight", (Rule(Lbw(numbers)),), family(name)).notes
+    assert note == f"a.weight: the LoRA block weights leave out {', '.join(others)}, which get 0"
+
+
+@pytest.mark.parametrize(("name", "count"), [("sd1", 26), ("sdxl", 20)])
+def test_a_long_row_of_lora_block_weights_is_one_of_mbw(name: str, count: int) -> None:
+    assert by_block(Lbw(ROW[:count]), name=name) == by_block(Mbw(ROW[:count]), name=name)
+    assert resolve("weight", (Rule(Lbw(ROW[:count])),), family(name)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "row"),
+    [
+        ("NONE", "sd1", "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0"),
+        ("ALL", "sd1", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"),
+        ("INS", "sd1", "1,1,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0"),
+        ("IND", "sd1", "1,0,0,0,1,1,1,0,0,0,0,0,0,0,0,0,0"),
+        ("INALL", "sd1", "1,1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,0"),
+        ("MIDD", "sd1", "1,0,0,0,1,1,1,1,1,1,1,1,0,0,0,0,0"),
+        ("OUTD", "sd1", "1,0,0,0,0,0,0,0,1,1,1,1,0,0,0,0,0"),
+        ("OUTS", "sd1", "1,0,0,0,0,0,0,0,0,0,0,0,1,1,1,1,1"),
+        ("OUTALL", "sd1", "1,0,0,0,0,0,0,0,1,1,1,1,1,1,1,1,1"),
+        ("ALL0.5", "sd1", ",".join(["0.5"] * 17)),
+        ("INS", "sdxl", "1,1,1,0,0,0,0,0,0,0,0,0"),
+        ("OUTD", "sdxl", "1,0,0,0,0,0,1,1,1,0,0,0"),
+    ],
+)
+def test_names_of_lora_block_weights(word: str, name: str, row: str) -> None:
+    numbers = tuple(map(float, row.split(",")))
+    assert by_block(Lbw(word), name=name) == by_block(Lbw(numbers), name=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "wanted"),
+    [
+        ("sd1", 12, "17 (BASE, IN01, IN02, … OUT11) or 26 (BASE, IN00, IN01, … OUT11)"),
+        ("sdxl", 17, "12 (BASE, IN04, IN05, … OUT05) or 20 (BASE, IN00, IN01, … OUT08)"),
+    ],
+)
+def test_lora_block_weights_of_another_family(name: str, count: int, wanted: str) -> None:
+    error = refusal(Rule(Lbw((0.5,) * count), where="r.yaml:4"), model=family(name))
+    assert error.where == "r.yaml:4"
+    assert error.what == f"lbw has {count} numbers; this family takes {wanted}"
+
+
+def test_lora_block_weights_are_for_unets() -> None:
+    error = refusal(Rule(Lbw("ALL"), where="r.yaml:4"), model=language_model())
+    assert error.what == "LoRA block weights are for UNets of SD 1, 2 and XL"
+
+
+def test_lora_block_weights_under_a_filter_tell_of_blocks_that_they_took() -> None:
+    setting = (Rule(Lbw("OUTALL"), "unet"), Rule(0.5))
+    (note,) = resolve("weight", setting, family("sd1")).notes
+    assert "leave out IN00, IN03," in note
+    assert resolve("weight", (Rule(Lbw("ALL"), "in04-in05"),), family("sd1")).notes == ()
 
 
 @pytest.mark.parametrize("value", [Gradient((0.0, 1.0)), Preset("GRAD_V"), Mbw((0.0, 1.0))])

@@ -119,7 +119,8 @@ def test_take_by_path_and_of_the_base() -> None:
     rules = {"text_encoder": {"take": str(words(2))}, "vae": {"take": "base"}}
     plan = planned(recipe("task_arithmetic", both(1), base=both(0), components=rules))
     how = {part.name: part.how for part in plan.report.components}
-    assert how == {"vae": "taken from base", "text_encoder": f"taken from {words(2).stem}"}
+    whose = {"vae": f"base ({both(0).stem})", "text_encoder": words(2).stem}
+    assert how == {name: f"taken from {one}" for name, one in whose.items()}
     assert [one.path for one in plan.inputs] == [both(0), both(1), words(2)]
 
 

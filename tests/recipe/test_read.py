@@ -145,6 +145,8 @@ def test_a_mergekit_ties_with_int8_mask() -> None:
         ("grid: 3", 4, ["grid should be a mapping"]),
         ("output: {layout: single_file}", 4, ["no layout 'single_file'", "'single-file'?"]),
         ("output: {layer: lora}", 4, ["output has no key 'layer'"]),
+        ("output: {rounding: stochastik}", 4, ["no rounding 'stochastik'", "'stochastic'?"]),
+        ("output: {rounding: true}", 4, ["rounding should be a text"]),
         ("output: {rank: 8}", 4, ["belong to 'layout: lora'"]),
         ("output: {layout: lora, conv_rnk: 8}", 4, ["no key 'conv_rnk'", "'conv_rank'?"]),
         ("output: {layout: lora, rank: 0}", 4, ["rank = 0 is outside 1..4096"]),

@@ -7,7 +7,7 @@ import pytest
 from recipe.samples import TIES, complaint, says, stage, value
 from sdmerge.errors import RecipeError
 from sdmerge.params import Param, Range
-from sdmerge.recipe import Gradient, Mbw, Preset, Rule, Search
+from sdmerge.recipe import Gradient, Lbw, Mbw, Preset, Rule, Search
 from sdmerge.recipe.nodes import to_nodes
 from sdmerge.recipe.values import read_value
 
@@ -21,6 +21,10 @@ from sdmerge.recipe.values import read_value
         ("[0, 0.5, 0.25]", Gradient((0.0, 0.5, 0.25))),
         ("{mbw: '0, 0.5,1'}", Mbw((0.0, 0.5, 1.0))),
         ("{mbw: [0, 0.5, 1]}", Mbw((0.0, 0.5, 1.0))),
+        ("{lbw: '1,0, 0.5'}", Lbw((1.0, 0.0, 0.5))),
+        ("{lbw: [1, 0], strength: 0.5}", Lbw((1.0, 0.0), 0.5)),
+        ("{lbw: outall, strength: -1}", Lbw("OUTALL", -1.0)),
+        ("{lbw: ALL0.5}", Lbw("ALL0.5")),
         ("{preset: grad_v}", Preset("GRAD_V")),
         ("{search: [0, 1.5]}", Search(0.0, 1.5, 0.75)),
         ("{search: [0.25, 4], log: true}", Search(0.25, 4.0, 1.0, log=True)),
@@ -71,6 +75,12 @@ def test_rules_keep_their_filters_and_their_order() -> None:
         ("{mbw: '0,9'}", "weight = 9.0 is outside"),
         ("{mbw: 5}", "mbw should be a list"),
         ("{mbw: '0,1', preset: GRAD_V}", "mbw has no key 'preset'"),
+        ("{lbw: OUTAL}", "Did you mean 'OUTALL'? Known: NONE, ALL, ALL0.5, INS,"),
+        ("{lbw: '1,R'}", "lbw should be numbers with commas between"),
+        ("{lbw: [1, R]}", "a block weight should be a number, not 'R'"),
+        ("{lbw: '1,2', strength: 3}", "weight = 6.0 is outside"),
+        ("{lbw: ALL, strength: 5}", "weight = 5.0 is outside"),
+        ("{lbw: ALL, strenght: 1}", "Did you mean 'strength'?"),
         ("{preset: GRAD}", "there is no preset 'GRAD'"),
         ("{preset: [a]}", "preset should be a text"),
         ("{search: [0]}", "[lowest, highest]"),

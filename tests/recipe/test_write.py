@@ -43,6 +43,7 @@ def plain(param: Param) -> st.SearchStrategy[Any]:
     number = numbers(param)
     row = st.lists(number, min_size=2, max_size=4)
     presets = st.sampled_from(list(PRESETS)).map(lambda name: {"preset": name})
+    names = st.sampled_from([{"lbw": "ALL0.5"}, {"lbw": "OUTALL", "strength": 0.5}])
     search = (
         st.lists(number, min_size=3, max_size=3, unique=True)
         .map(sorted)
@@ -52,8 +53,9 @@ def plain(param: Param) -> st.SearchStrategy[Any]:
         number,
         row,
         row.map(lambda given: {"mbw": given}),
+        row.map(lambda given: {"lbw": given}),
         search,
-        *([presets] if param.range is None or param.range.allowed[0] <= 0.0 else []),
+        *([presets, names] if param.range is None or param.range.allowed[0] <= 0.0 else []),
     )
 
 
@@ -86,7 +88,14 @@ def recipes(draw: st.DrawFn) -> Recipe:
         "base_model": paths,
         "parameters": parameters(spec, per_model=False),
         "components": st.just({"vae": {"take": "x"}, "unet": {"merge_method": "linear"}}),
-        "output": st.sampled_from([{"layout": "diffusers"}, {"layout": "lora", "rank": 8}]),
+        "output": st.sampled_from(
+            [
+                {"layout": "diffusers"},
+                {"layout": "lora", "rank": 8},
+                {"rounding": "stochastic"},
+                {"layout": "single-file", "rounding": "stochastic"},
+            ]
+        ),
         "dtype": st.just("bfloat16"),
         "seed": st.integers(-5, 2**40),
         "apply": st.lists(paths, max_size=2),

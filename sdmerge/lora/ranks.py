@@ -66,10 +66,11 @@ def ranks_by_size(
     owners = torch.cat(
         [torch.full((len(values[name]) - 1,), place) for place, name in enumerate(names)]
     )
-    for at in torch.argsort(gains, descending=True, stable=True).tolist():
-        name = names[int(owners[at])]
+    order = torch.argsort(gains, descending=True, stable=True)
+    for place, gain in zip(owners[order], gains[order], strict=True):
+        name = names[int(place)]
         # a rank that finds no room ends its module: those after it keep less and cost the same
-        if gains[at] > 0 and costs[name] <= left:
+        if gain > 0 and costs[name] <= left:
             ranks[name] += 1
             left -= costs[name]
     return ranks

@@ -16,7 +16,8 @@ import torch
 
 from sdmerge.adapters import LoraFile
 from sdmerge.adapters.lora.binding import some
-from sdmerge.adapters.lora.learned import RawModule, raw_modules, read_parts, scaling_in
+from sdmerge.adapters.lora.folder import scaling_in
+from sdmerge.adapters.lora.learned import RawModule, raw_modules, read_parts
 from sdmerge.adapters.lora.parts import (
     ALPHA,
     DOWN,
@@ -53,7 +54,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Resized:
-    """Every module's parts, smaller or as they were; what was cut; what stayed as it is, and why."""
+    """Every module's parts, smaller or as they were; what was cut; what stayed as it is, why."""
 
     modules: Sequence[tuple[RawModule, Parts]]
     cuts: Sequence[Cut]
@@ -145,7 +146,7 @@ def _cut(name: str, before: Parts, after: Parts) -> Cut:
 def _ranks_by_size(
     lora: LoraFile, read: Sequence[tuple[RawModule, Parts]], size: int, dtype: str | None
 ) -> dict[str, int]:
-    """The ranks that fill a file of `size` bytes, its header counted, and not a byte more."""
+    """The ranks that fill a file of `size` bytes nearly, its header counted."""
     plain = {module.name: parts for module, parts in read if _is_plain(parts)}
     values = {name: singular_values(factors_of(parts)) for name, parts in plain.items()}
     costs = {name: _cost(_hollow(parts, 1, dtype)) for name, parts in plain.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from sdmerge.bounds import Bounds
 from sdmerge.errors import InputError
 
 
@@ -40,6 +41,11 @@ class Wanted:
         low, high = _LIMITS[name]
         if not low <= value <= high:
             raise InputError(f"{name} {value:g} is outside {low:g}..{high:g}")
+
+    def bounds(self, rank: int | None) -> Bounds:
+        """What a module is to keep; `rank` is its share of the file's size."""
+        ratio = None if self.ratio is None else 1 / self.ratio
+        return Bounds(self.rank if rank is None else rank, self.energy, self.error, ratio)
 
 
 _LIMITS = {

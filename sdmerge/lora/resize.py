@@ -115,12 +115,7 @@ def _is_plain(parts: Parts) -> bool:
 
 
 def _smaller(parts: Parts, rank: int | None, wanted: Wanted) -> Parts:
-    factors = factors_of(parts)
-    rank = wanted.rank if rank is None else rank
-    if wanted.ratio is not None:
-        values = singular_values(factors)
-        rank = int((values >= values[0] / wanted.ratio).sum())
-    made = compress(factors, rank=rank, energy=wanted.energy, error=wanted.error).factors
+    made = compress(factors_of(parts), wanted.bounds(rank)).factors
     if made.rank >= rank_of(parts):
         return parts
     found = parts_of(made, weight_shape(parts))

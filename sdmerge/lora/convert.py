@@ -57,7 +57,9 @@ def convert(
     """
     modules = raw_modules(lora)
     models = [Model.of(base)] if base else models_of(lora, modules)
-    first, *others = [_converted(lora, modules, one, dialect, dtype, partial) for one in models]
+    first, *others = [
+        _converted(lora, modules, one, dialect, dtype, partial=partial) for one in models
+    ]
     for other in others:
         if other.encoded.tensors.keys() != first.encoded.tensors.keys():
             titles = " or ".join(model.family.title for model in models)
@@ -82,7 +84,8 @@ def _converted(
     model: Model,
     dialect: Dialect,
     dtype: str | None,
-    partial: bool,  # noqa: FBT001
+    *,
+    partial: bool,
 ) -> Converted:
     targets = Targets(model.family, model.specs, model.single_file)
     learned = read_learned(lora, modules, targets, model.specs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from sdmerge.bounds import Bounds
 from sdmerge.errors import InputError
 
 
@@ -41,6 +42,11 @@ class Wanted:
         if not low <= value <= high:
             raise InputError(f"{name} {value:g} is outside {low:g}..{high:g}")
 
+    def bounds(self, rank: int | None) -> Bounds:
+        """What a module is to keep; `rank` is its share of the file's size."""
+        ratio = None if self.ratio is None else 1 / self.ratio
+        return Bounds(self.rank if rank is None else rank, self.energy, self.error, ratio)
+
 
 _LIMITS = {
     "rank": (1, 2**16),
@@ -66,10 +72,11 @@ def ranks_by_size(
     owners = torch.cat(
         [torch.full((len(values[name]) - 1,), place) for place, name in enumerate(names)]
     )
-    for at in torch.argsort(gains, descending=True, stable=True).tolist():
-        name = names[int(owners[at])]
+    order = torch.argsort(gains, descending=True, stable=True)
+    for place, gain in zip(owners[order], gains[order], strict=True):
+        name = names[int(place)]
         # a rank that finds no room ends its module: those after it keep less and cost the same
-        if gains[at] > 0 and costs[name] <= left:
+        if gain > 0 and costs[name] <= left:
             ranks[name] += 1
             left -= costs[name]
     return ranks

@@ -16,7 +16,8 @@ import torch
 
 from sdmerge.adapters import LoraFile
 from sdmerge.adapters.lora.binding import some
-from sdmerge.adapters.lora.learned import RawModule, raw_modules, read_parts, scaling_in
+from sdmerge.adapters.lora.folder import scaling_in
+from sdmerge.adapters.lora.learned import RawModule, raw_modules, read_parts
 from sdmerge.adapters.lora.parts import (
     ALPHA,
     DOWN,
@@ -53,7 +54,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Resized:
-    """Every module's parts, smaller or as they were; what was cut; what stayed as it is, and why."""
+    """Every module's parts, smaller or as they were; what was cut; what stayed as it is, why."""
 
     modules: Sequence[tuple[RawModule, Parts]]
     cuts: Sequence[Cut]
@@ -114,12 +115,7 @@ def _is_plain(parts: Parts) -> bool:
 
 
 def _smaller(parts: Parts, rank: int | None, wanted: Wanted) -> Parts:
-    factors = factors_of(parts)
-    rank = wanted.rank if rank is None else rank
-    if wanted.ratio is not None:
-        values = singular_values(factors)
-        rank = int((values >= values[0] / wanted.ratio).sum())
-    made = compress(factors, rank=rank, energy=wanted.energy, error=wanted.error).factors
+    made = compress(factors_of(parts), wanted.bounds(rank)).factors
     if made.rank >= rank_of(parts):
         return parts
     found = parts_of(made, weight_shape(parts))
@@ -145,7 +141,7 @@ def _cut(name: str, before: Parts, after: Parts) -> Cut:
 def _ranks_by_size(
     lora: LoraFile, read: Sequence[tuple[RawModule, Parts]], size: int, dtype: str | None
 ) -> dict[str, int]:
-    """The ranks that fill a file of `size` bytes, its header counted, and not a byte more."""
+    """The ranks that fill a file of `size` bytes nearly, its header counted."""
     plain = {module.name: parts for module, parts in read if _is_plain(parts)}
     values = {name: singular_values(factors_of(parts)) for name, parts in plain.items()}
     costs = {name: _cost(_hollow(parts, 1, dtype)) for name, parts in plain.items()}

@@ -52,16 +52,13 @@ def random_lora(
     source = open_model(model)
     if not isinstance(source, MappedSource):
         raise InputError("is not a checkpoint", where=str(model))
-    plain = kind == "lora" and dialect == "diffusers"
     code, draw = TORCH[parse_dtype(dtype)], Draw(seed, spread)
     tensors: dict[str, Tensor] = {}
     changed: list[str] = []
     for key in _trained(source, kind, components, targets):
         parts = ADAPTERS[kind](source.specs[key].shape, rank, draw)
         parts = {end: part for end, part in parts.items() if _has(source, key, end)}
-        if parts and dialect != "peft" and kind.startswith(WITH_ALPHA):
-            parts["alpha"] = torch.tensor(alpha)
-        named = _named(source, key, parts, dialect, plain=plain)
+        named = _named(source, key, parts, kind, dialect, alpha=alpha)
         tensors |= {name: part.to(code) if part.dim() else part for name, part in named.items()}
         changed += [key] if parts else []
     file = path / "adapter_model.safetensors" if dialect == "peft" else path
@@ -69,6 +66,7 @@ def random_lora(
         path.mkdir(parents=True, exist_ok=True)
         words = {"peft_type": _TYPES.get(kind, "LORA"), "r": rank, "lora_alpha": alpha}
         (path / "adapter_config.json").write_text(json.dumps({**words, "alpha": alpha}), "utf-8")
+    plain = kind == "lora" and dialect == "diffusers"
     _write(file, tensors, _metadata(changed, rank, alpha) if plain else {"format": "pt"})
     source.close()
     return path
@@ -90,16 +88,19 @@ def _has(source: MappedSource, key: str, end: str) -> bool:
     return end not in ("diff_b", "b_norm") or key.removesuffix("weight") + "bias" in source.specs
 
 
-def _named(source: MappedSource, key: str, parts: Parts, dialect: Dialect, *, plain: bool) -> Parts:
-    """The parts under the names of a dialect."""
+def _named(
+    source: MappedSource, key: str, parts: Parts, kind: str, dialect: Dialect, *, alpha: float
+) -> Parts:
+    """The parts under the names of a dialect, with an alpha where it has one."""
     component, _, name = key.partition(".")
     saved = source.family.component(component).saved_key(name).removesuffix(".weight")
     if dialect == "peft":
         return {f"base_model.model.{saved}.{_LETTERS.get(end, end)}": part
                 for end, part in parts.items()}  # fmt: skip
-    if plain:
-        return {f"{component}.{saved}.{_LETTERS[end]}": part
-                for end, part in parts.items() if end in _LETTERS}  # fmt: skip
+    if dialect == "diffusers" and kind == "lora":
+        return {f"{component}.{saved}.{_LETTERS[end]}": part for end, part in parts.items()}
+    if parts and kind.startswith(WITH_ALPHA):
+        parts = {**parts, "alpha": torch.tensor(alpha)}
     if dialect == "diffusers":
         return {f"{component}.{saved}.{end}": part for end, part in parts.items()}
     short = _SHORT.get(component, component)

@@ -13,6 +13,7 @@ import torch
 
 from sdmerge.adapters.lora.binding import some
 from sdmerge.adapters.lora.file import LoraFile
+from sdmerge.adapters.lora.folder import scaling_in
 from sdmerge.adapters.lora.names import ModuleName, split_key, split_module
 from sdmerge.adapters.lora.parts import (
     ALPHA,
@@ -27,7 +28,7 @@ from sdmerge.adapters.lora.parts import (
     same_weight,
     split,
 )
-from sdmerge.adapters.lora.scaling import Scaling, scaling_of
+from sdmerge.adapters.lora.scaling import Scaling
 from sdmerge.adapters.lora.targets import Target, Targets
 from sdmerge.errors import CorruptFile, FamilyError, FileError
 from sdmerge.tensors.spec import TensorSpec
@@ -35,7 +36,9 @@ from sdmerge.tensors.spec import TensorSpec
 _ROLES = {"down": DOWN, "up": UP, "alpha": ALPHA}
 _MAGNITUDE = re.compile(r"lora_magnitude_vector(?:\..+)?")
 # the adapter's name that PEFT puts behind the part's, where it writes out a live model
-_ADAPTER = re.compile(r"((?:lora_embedding|hada|lokr|ia3|b?oft)_\w+|lora_[AB])\.(?!weight$|bias$)[^.]+")
+_ADAPTER = re.compile(
+    r"((?:lora_embedding|hada|lokr|ia3|b?oft)_\w+|lora_[AB])\.(?!weight$|bias$)[^.]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,6 @@ def read_learned(
     return Learned(parts, lost)
 
 
-def scaling_in(lora: LoraFile) -> Scaling:
-    """The settings that a file has in its header or beside it."""
-    config = lora.files[len(lora.store.files) :]
-    return scaling_of(lora.metadata, lora.path, config[0] if config else None)
-
-
 def read_parts(module: RawModule, lora: LoraFile, scaling: Scaling) -> Parts:
     """A module's tensors in their shapes, with an alpha where only settings tell the scale."""
     store = lora.store
@@ -169,7 +166,9 @@ def _misfit(module: RawModule, parts: Parts, target: Target) -> str:
         return ""
     rows = MAGNITUDE not in parts or is_row_magnitude(parts)
     turned = any(piece.transpose for piece in target.pieces)
-    return "" if is_low_rank(parts) and rows and not turned else f"{kind_of(parts)} of a fused weight"
+    return (
+        "" if is_low_rank(parts) and rows and not turned else f"{kind_of(parts)} of a fused weight"
+    )
 
 
 def _is_renamed(target: Target) -> bool:
@@ -178,9 +177,7 @@ def _is_renamed(target: Target) -> bool:
     return len(target.pieces) == 1 and starts and not first.transpose
 
 
-def _dealt(
-    parts: Parts, target: Target, shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, Parts]:
+def _dealt(parts: Parts, target: Target, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Parts]:
     if _is_renamed(target):
         return {target.pieces[0].target: parts}
     return split(parts, target.pieces, shapes)

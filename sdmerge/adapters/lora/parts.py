@@ -114,9 +114,7 @@ def split(
     return made
 
 
-def join(
-    learned: Mapping[str, Parts], pieces: Sequence[Piece], shape: Sequence[int]
-) -> Parts:
+def join(learned: Mapping[str, Parts], pieces: Sequence[Piece], shape: Sequence[int]) -> Parts:
     """The parts of a weight that is put together from others: the inverse of `split`.
 
     Where all share one `down` they do so again; else the downs are stacked, the ups stand in blocks

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from sdmerge.adapters.lora.file import LoraFile
+from sdmerge.adapters.lora.folder import configs_of
 from sdmerge.adapters.lora.learned import RawModule
 from sdmerge.adapters.lora.parts import ALPHA, Parts, is_low_rank
 from sdmerge.adapters.lora.scaling import METADATA_KEY
 from sdmerge.adapters.lora.settings import Adapted, adapter_config
-from sdmerge.adapters.lora.spelling import PEFT_ROOT, Dialect
+from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.adapters.lora.writing import Encoded
 from sdmerge.tensors.strict_json import load_object
 
@@ -25,32 +26,29 @@ _TEXT_MODEL = "text_model."
 def rewritten(lora: LoraFile, modules: Modules) -> Encoded:
     """The modules of `lora` with other parts, to be written as it was."""
     dialect = dialect_of(lora)
-    folder = dialect == "peft"
-    head = f"{_NETWORK}{PEFT_ROOT}" if folder else ""
+    alone = len(configs_of(lora)) == 1
+    head = f"{_NETWORK}." if alone else ""
     tensors: dict[str, Tensor] = {}
     for module, parts in modules:
         for part, key in module.keys.items():
-            name = key.removeprefix(PEFT_ROOT[1:]) if folder else key
-            tensors[head + name] = parts[part]
+            tensors[head + key] = parts[part]
     return Encoded(dialect, tensors, _settings(lora, modules, dialect), {}, len(modules))
 
 
 def dialect_of(lora: LoraFile) -> Dialect:
-    """The dialect that keeps scales where this file does: beside it, in its header, or in alphas."""
-    if len(lora.files) > len(lora.store.files):
+    """The dialect that keeps scales where this file does: beside it, in its header, in alphas."""
+    if configs_of(lora):
         return "peft"
     return "diffusers" if METADATA_KEY in lora.metadata else "kohya"
 
 
-def _settings(
-    lora: LoraFile, modules: Modules, dialect: Dialect
-) -> dict[str, dict[str, object]]:
+def _settings(lora: LoraFile, modules: Modules, dialect: Dialect) -> dict[str, dict[str, object]]:
     """PEFT's settings by network, where the file has such, with the new ranks and alphas."""
     made = _old_settings(lora, dialect)
     networks: dict[str, dict[str, Adapted]] = {}
     for module, parts in modules:
-        network = _NETWORK if dialect == "peft" else module.parsed.prefix.partition(".")[0]
-        network = network if network in made else ""
+        named = module.parsed.prefix.partition(".")[0]
+        network = next((one for one in (named, _NETWORK, "") if one in made), "")
         if network in made and ALPHA not in module.keys and is_low_rank(parts):
             adapted = Adapted.of(module.parsed.path, parts)
             networks.setdefault(network, {})[_pattern(module)] = adapted
@@ -70,8 +68,13 @@ def _pattern(module: RawModule) -> str:
 def _old_settings(lora: LoraFile, dialect: Dialect) -> dict[str, dict[str, object]]:
     """The file's own settings by network; "" where they are of the only one."""
     if dialect == "peft":
-        config = lora.files[-1]
-        return {_NETWORK: load_object(config.read_bytes(), what="it", where=str(config))}
+        configs = configs_of(lora)
+        return {
+            config.parent.name if len(configs) > 1 else _NETWORK: load_object(
+                config.read_bytes(), what="it", where=str(config)
+            )
+            for config in configs
+        }
     if dialect != "diffusers":
         return {}
     text = lora.metadata[METADATA_KEY].encode()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from sdmerge.adapters.lora.folder import ADAPTER_NAME
 from sdmerge.adapters.lora.scaling import CONFIG_NAME, METADATA_KEY
 from sdmerge.adapters.lora.spelling import PEFT_ROOT, Dialect
 from sdmerge.adapters.lora.writing import Encoded
@@ -25,7 +26,6 @@ from sdmerge.tensors.space import free_space_for
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.writer import SafetensorsWriter
 
-ADAPTER_NAME = "adapter_model.safetensors"
 _HASH = "modelspec.hash_sha256"
 # what is true of one file's bytes and scaling, and of no other's
 _OWN = (METADATA_KEY, "sshs_model_hash", "sshs_legacy_hash", _HASH)
@@ -40,7 +40,9 @@ def check_target(path: Path, dialect: Dialect, *, force: bool) -> None:
         raise InputError("a PEFT adapter is a folder, not a file", where=str(path), hint=hint)
     if not is_file and dialect != "peft":
         hint = "Name it NAME.safetensors, or choose --dialect peft."
-        raise InputError(f"the {dialect} dialect is one .safetensors file", where=str(path), hint=hint)
+        raise InputError(
+            f"the {dialect} dialect is one .safetensors file", where=str(path), hint=hint
+        )
     if not path.parent.is_dir():
         hint = "Create it first."
         raise FileError("the folder does not exist", where=str(path.parent), hint=hint)

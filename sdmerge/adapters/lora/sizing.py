@@ -6,6 +6,7 @@ checkpoint do.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from sdmerge.families.export import single_file_map
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.families.keymap import KeyMap
 from sdmerge.families.registry import FAMILIES
-from sdmerge.families.sizes import solve
+from sdmerge.families.sizes import solve, told
 from sdmerge.families.table import Shape
 from sdmerge.tensors.spec import TensorSpec
 
@@ -27,75 +28,110 @@ Named = Sequence[tuple[ModuleName, tuple[int, ...] | None]]
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A family at the sizes that a LoRA's shapes show; what they do not show is the family's own."""
+    """A family at the sizes that a LoRA's shapes show; the others are the family's own."""
 
     family: Family
     specs: Mapping[str, TensorSpec]
     single_file: KeyMap
-    found: int  # modules whose names it has
-    fitting: int  # of those, modules whose shapes fit
+    fitting: int  # modules whose names and shapes fit
     same_dimensions: int  # of those, modules with as many dimensions
     is_own: bool  # whether the sizes are the family's own
 
     @property
-    def rank(self) -> tuple[int, int, int, bool]:
-        """What decides between families: names, shapes, dimensions, only then sizes."""
-        return self.found, self.fitting, self.same_dimensions, self.is_own
+    def rank(self) -> tuple[int, int, bool]:
+        """What decides between families that know the names: shapes, dimensions, then sizes."""
+        return self.fitting, self.same_dimensions, self.is_own
 
 
 def sized_families(modules: Named) -> list[Sized]:
     """The families that explain most modules, equally well; none where that is under half."""
-    sized = [_sized(family, modules) for family in FAMILIES]
+    named = {family.name: _found(_own(family.name).targets, modules) for family in FAMILIES}
+    most = max(sum(map(bool, found)) for found in named.values())
+    sized = [
+        _sized(FAMILIES.get(name), modules, found)
+        for name, found in named.items()
+        if sum(map(bool, found)) == most
+    ]
     best = max(sized, key=lambda one: one.rank)
     if 2 * best.fitting <= len(modules):
         return []
     return [one for one in sized if one.rank == best.rank]
 
 
-def _sized(family: Family, modules: Named) -> Sized:
-    own = own_specs(family)
-    targets = Targets(family, own, single_file_map(family, own))
-    known: dict[str, list[tuple[Shape, tuple[int, ...]]]] = {}
-    for name, shape in modules:
-        for target in targets.find(name):
-            component = target.pieces[0].target.partition(".")[0]
-            if shape is not None and len(targets.find(name)) == 1:
-                known.setdefault(component, []).append((_symbolic(family, target), shape))
-    sizes = {name: solve(pairs) for name, pairs in known.items()}
+@dataclass(frozen=True, slots=True)
+class _Model:
+    specs: Mapping[str, TensorSpec]
+    single_file: KeyMap
+    targets: Targets
+
+    @classmethod
+    def of(cls, family: Family, specs: Mapping[str, TensorSpec]) -> _Model:
+        single_file = single_file_map(family, specs)
+        return cls(specs, single_file, Targets(family, specs, single_file))
+
+
+@functools.cache
+def _own(name: str) -> _Model:
+    """A family's model at its own sizes."""
+    family = FAMILIES.get(name)
+    return _Model.of(family, own_specs(family))
+
+
+def _found(targets: Targets, modules: Named) -> list[tuple[Target, ...]]:
+    return [targets.find(name) for name, _ in modules]
+
+
+def _sized(family: Family, modules: Named, named: Sequence[tuple[Target, ...]]) -> Sized:
+    own = _own(family.name)
+    sizes = _sizes(family, modules, named)
     specs = {
         key: spec
         for component in family.components
-        for key, spec in family.specs(component.name, sizes.get(component.name)).items()
+        for key, spec in family.specs(component.name, sizes.get(component.name), "F32").items()
     }
-    single_file = single_file_map(family, specs)
-    sized_targets = Targets(family, specs, single_file)
-    found = [(sized_targets.find(name), shape) for name, shape in modules]
+    is_own = specs == own.specs
+    model = own if is_own else _Model.of(family, specs)
     fitting = [
-        (target, shape)
-        for group, shape in found
-        for target in group[:1]
-        if shape is None or any(same_weight(one.shape, shape) for one in group)
+        (group[0], shape)
+        for group, (_, shape) in zip(_found(model.targets, modules), modules, strict=True)
+        if group and (shape is None or any(same_weight(one.shape, shape) for one in group))
     ]
     return Sized(
         family=family,
         specs=specs,
-        single_file=single_file,
-        found=sum(bool(group) for group, _ in found),
+        single_file=model.single_file,
         fitting=len(fitting),
         same_dimensions=sum(
             shape is None or len(target.shape) == len(shape) for target, shape in fitting
         ),
-        is_own=all(specs[key].shape == spec.shape for key, spec in own.items()),
+        is_own=is_own,
     )
+
+
+def _sizes(
+    family: Family, modules: Named, named: Sequence[tuple[Target, ...]]
+) -> dict[str, dict[str, int]]:
+    """The sizes of each component that the shapes of its modules tell."""
+    known: dict[str, list[tuple[Shape, tuple[int, ...]]]] = {}
+    for (_, shape), group in zip(modules, named, strict=True):
+        if shape is not None and len(group) == 1:
+            component = group[0].pieces[0].target.partition(".")[0]
+            known.setdefault(component, []).append((_symbolic(family, group[0]), shape))
+    return {name: {**_by_multiples(pairs), **solve(pairs)} for name, pairs in known.items()}
+
+
+def _by_multiples(pairs: Sequence[tuple[Shape, tuple[int, ...]]]) -> dict[str, int]:
+    """Sizes that stand bare in no shape: c0 of "4*c0"."""
+    sizes = [told(zip(shape, numbers, strict=False)) for shape, numbers in pairs]
+    return {name: size for one in sizes for name, size in one.items() if name.isidentifier()}
 
 
 def _symbolic(family: Family, target: Target) -> Shape:
     """A target's shape in the names of sizes: of a canonical weight, or of a file's."""
-    component, _, name = target.key.partition(".")
-    if component in family.by_name and (known := family.tables[component, SINGLE_FILE].rule_of(name)):
-        return known[0].shape
     component = target.pieces[0].target.partition(".")[0]
-    prefix = family.component(component).layouts[SINGLE_FILE].prefixes[0]
     table = family.tables[component, SINGLE_FILE]
+    if rule := table.rule_of(target.key.removeprefix(f"{component}.")):
+        return rule[0].shape
+    prefix = family.component(component).layouts[SINGLE_FILE].prefixes[0]
     found = table.find(target.key.removeprefix(prefix))
     return table.files[found.pattern] if found else ()

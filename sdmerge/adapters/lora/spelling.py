@@ -13,17 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from sdmerge.adapters.lora.names import flatten
-from sdmerge.errors import InputError, nearest
 from sdmerge.families.export import single_file_map
 from sdmerge.families.family import SINGLE_FILE, Component, Family
 from sdmerge.families.keymap import Piece
 from sdmerge.tensors.spec import TensorSpec
 
 Dialect = Literal["kohya", "diffusers", "peft", "comfyui"]
-DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 PEFT_ROOT = ".base_model.model."
 _WEIGHT = re.compile(r"[._]weight$")
 # kohya counts the encoders of all models in one order, so that FLUX has te1 and te3
@@ -102,15 +100,6 @@ class Spelling:
         """Which of several text encoders it is; a model's only one has no number."""
         encoders = [one for one in self._family.components if one.encoder]
         return _NUMBERS[component.encoder] if len(encoders) > 1 else ""
-
-
-def parse_dialect(word: str) -> Dialect:
-    """The dialect of this name; an InputError names the nearest."""
-    found = next((one for one in DIALECTS if one == word), None)
-    if found is None:
-        hint = nearest(word, DIALECTS) or f"Known: {', '.join(DIALECTS)}."
-        raise InputError(f"there is no dialect '{word}'", hint=hint)
-    return found
 
 
 def shared_places(spelling: Spelling, keys: Iterable[str]) -> dict[str, Place]:

@@ -3,6 +3,8 @@
     learned = {"unet.conv_in.weight": parts_of(factors, shape), …}
     encoded = encode(learned, family, specs, "kohya", dtype="F16")
     write_lora(path, encoded, metadata)
+
+`write_lora` is in `saving.py`.
 """
 
 from __future__ import annotations

@@ -39,9 +39,7 @@ def convert_command(session: Session, lora: Path, target: Path, **options: Any) 
     check_target(target, options["dialect"], force=options["force"])
     dtype = parse_dtype(options["dtype"]) if options["dtype"] else None
     file, base = open_lora_file(lora), open_base(options["base"])
-    made = convert(
-        file, options["dialect"], base=base, dtype=dtype, partial=options["partial"]
-    )
+    made = convert(file, options["dialect"], base=base, dtype=dtype, partial=options["partial"])
     file.close()  # it may be what is written to
     write_lora(target, made.encoded, file.metadata, force=options["force"])
     if options["dialect"] == "kohya" and any("DoRA" in kind for kind in file.kinds):

@@ -39,9 +39,7 @@ def resize_command(session: Session, lora: Path, target: Path, **options: Any) -
     from sdmerge.tensors.spec import parse_dtype
 
     size = parse_size(options["size"]) if options["size"] else None
-    wanted = Wanted(
-        options["rank"], options["ratio"], options["energy"], options["error"], size
-    )
+    wanted = Wanted(options["rank"], options["ratio"], options["energy"], options["error"], size)
     dtype = parse_dtype(options["dtype"]) if options["dtype"] else None
     file = open_lora_file(lora)
     check_target(target, dialect_of(file), force=options["force"])

@@ -74,12 +74,15 @@ def _open_rinna(loader: Loader, folder: Path, words: Path) -> Towers:
     vision = _part(folder, "vision_model.", config["vision_config"], weights).to(loader.device)
     text = _part(folder, "text_model.", config["text_config"], weights).to(loader.device)
     seen, said = (
-        weights[f"{name}_projection.weight"].float().to(loader.device) for name in ("visual", "text")
+        weights[f"{name}_projection.weight"].float().to(loader.device)
+        for name in ("visual", "text")
     )
     reader: Any = AutoTokenizer.from_pretrained(words)
 
     def encode_texts(lines: list[str]) -> Tensor:
-        inputs = {name: rows.to(loader.device) for name, rows in rinna_tokens(reader, lines).items()}
+        inputs = {
+            name: rows.to(loader.device) for name, rows in rinna_tokens(reader, lines).items()
+        }
         return text(**inputs).last_hidden_state[:, 0] @ said.T
 
     side = int(config["vision_config"].get("image_size", 224))

@@ -58,7 +58,9 @@ class Loader:
         """Every tensor of a weights file, as stored; a pickle only if the user allows it."""
         store = open_store(path, allow_pickle=self.allow_pickle)
         try:
-            return {name: store.read(name).reshape(spec.shape) for name, spec in store.specs.items()}
+            return {
+                name: store.read(name).reshape(spec.shape) for name, spec in store.specs.items()
+            }
         finally:
             store.close()
 

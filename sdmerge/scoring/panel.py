@@ -16,7 +16,7 @@ from sdmerge.scoring.batch import Batch, as_levels, batch_of
 from sdmerge.scoring.choice import Choice, named
 from sdmerge.scoring.loader import Loader
 from sdmerge.scoring.prompts import Line
-from sdmerge.scoring.scorer import SCORERS, Judge
+from sdmerge.scoring.scorer import Judge, Scorers
 
 BATCH = 16
 
@@ -90,9 +90,7 @@ class Panel:
             else [],
         )
 
-    def _scores(
-        self, group: list[Shown], pictures: list[Judge], sets: list[Judge]
-    ) -> list[Scored]:
+    def _scores(self, group: list[Shown], pictures: list[Judge], sets: list[Judge]) -> list[Scored]:
         batch = self.batch(group)
         columns = {judge.name: judge(batch).tolist() for judge in pictures}
         for judge in sets:
@@ -116,9 +114,9 @@ class Panel:
         return self._references[path]
 
 
-def open_panel(choices: Iterable[Choice], loader: Loader) -> Panel:
-    """The panel of these scorers, with their models loaded."""
-    return Panel(tuple(SCORERS[choice.scorer].open(loader, choice) for choice in named(choices)))
+def open_panel(choices: Iterable[Choice], scorers: Scorers, loader: Loader) -> Panel:
+    """The panel of these choices among `scorers` (sdmerge.scorers.SCORERS), models loaded."""
+    return Panel(tuple(scorers[choice.scorer].open(loader, choice) for choice in named(choices)))
 
 
 def open_picture(path: Path) -> Image.Image:

@@ -98,7 +98,9 @@ def sign_flip(gaps: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) ->
     return (1 + hits) / (1 + resamples)
 
 
-def _described(scores: Mapping[Key, float], seed: int) -> tuple[float, float, float, float, int, int]:
+def _described(
+    scores: Mapping[Key, float], seed: int
+) -> tuple[float, float, float, float, int, int]:
     if not scores:
         raise ScorerError("there are no scores to describe")
     means = by_prompt(scores)

@@ -37,7 +37,10 @@ def from_hub(repo: str) -> Path | None:
 
 def file_from_hub(repo: str, name: str) -> Path | None:
     """One file of the hub's `repo`; None if there is none or the hub is out of reach."""
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import (
+        errors,
+        hf_hub_download,  # pyright: ignore[reportUnknownVariableType]
+    )
 
     try:
         return Path(hf_hub_download(repo, name, local_files_only=True))

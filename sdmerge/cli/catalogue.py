@@ -100,17 +100,14 @@ _NEEDS: Mapping[Need, str] = {
 
 def explain_scorer(spec: ScorerSpec) -> str:
     """A scorer for people."""
-    low, high = spec.range
+    (low, high), worst = spec.range, spec.worst
     better = "higher" if spec.higher_is_better else "lower"
     needs = " and ".join(_NEEDS[need] for need in spec.needs)
     lines = [f"{spec.title} ({spec.name})", spec.summary, ""]
     lines += [spec.details, ""] if spec.details else []
-    lines += [f"Scores the pictures of each prompt as a set, {spec.paper}".rstrip(", ")]
-    if spec.of == "picture":
-        lines[-1] = f"Scores pictures one by one. {spec.paper}".rstrip()
-    lines += [
-        f"Usually {low:g}..{high:g}, {better} is better; degenerate pictures: {spec.worst:g}."
-    ]
+    how = "one by one" if spec.of == "picture" else "of each prompt as a set"
+    lines += [f"Scores pictures {how}. {spec.paper}".rstrip()]
+    lines += [f"Usually {low:g}..{high:g}, {better} is better; degenerate pictures: {worst:g}."]
     lines += [f"Published model: {spec.checkpoint}."] if spec.checkpoint else []
     lines += [f"Needs {needs}."] if needs else []
     return "\n".join([*lines, "", "Parameters", *(_explain(param) for param in spec.params)])

@@ -36,7 +36,7 @@ class _Source:
 @click.option("--references", type=click.Path(path_type=Path, file_okay=False),
               help="A folder with a picture per prompt, in the order of their names.")  # fmt: skip
 @click.option("--sanity", "check", is_flag=True,
-              help="Check that the scorers rank real > parent > blurred > grey > noise.")  # fmt: skip
+              help="Check that they rank real > parent > blurred > grey > noise.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path, dir_okay=False),
               help="Write a line per picture, NAME.jsonl.")  # fmt: skip
 @click.option("--batch", default=8, show_default=True, type=click.IntRange(1),

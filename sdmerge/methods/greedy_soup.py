@@ -13,7 +13,6 @@ from sdmerge.fit import Found, Models
 from sdmerge.method import Fitting, Stat, Weight, Weights, method
 from sdmerge.params import Lines, Range
 
-
 Count = Annotated[int, Range(1, 64, limits=(1, 10000))]
 
 

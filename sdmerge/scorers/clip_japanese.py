@@ -59,7 +59,7 @@ def clip_recruit(batch: Batch, towers: Towers, *, model: str = _RECRUIT) -> Tens
 
 
 def load_rinna(loader: Loader, *, model: str, tokenizer: str) -> Towers:
-    """rinna's towers: a ViT and a RoBERTa, each with a projection of its first token."""
+    """The towers of rinna's CLIP: a ViT and a RoBERTa, their first tokens projected."""
     folder = loader.find(model)
     own = any((folder / name).is_file() for name in ("spiece.model", "tokenizer.json"))
     words = folder if own else loader.find(tokenizer)
@@ -80,9 +80,7 @@ def _open_rinna(loader: Loader, folder: Path, words: Path) -> Towers:
     reader: Any = AutoTokenizer.from_pretrained(words)
 
     def encode_texts(lines: list[str]) -> Tensor:
-        inputs = {
-            name: rows.to(loader.device) for name, rows in rinna_tokens(reader, lines).items()
-        }
+        inputs = {name: ids.to(loader.device) for name, ids in rinna_tokens(reader, lines).items()}
         return text(**inputs).last_hidden_state[:, 0] @ said.T
 
     side = int(config["vision_config"].get("image_size", 224))

@@ -59,7 +59,7 @@ def hps(batch: Batch, towers: Towers, *, model: str = _CHECKPOINT) -> Tensor:  #
 
     Wu et al., "Human Preference Score v2", 2023. Compare within one prompt only. The published file
     is a pickle with the weights under `state_dict`: read with --allow-pickle. hpsv2 computes in
-    half precision, this in float32, so that numbers differ in the third digit or so.
+    half precision, this in float32.
 
     model: The weights, or a folder that holds them, or OWNER/NAME/FILE of the hub.
     """

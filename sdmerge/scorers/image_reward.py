@@ -92,7 +92,7 @@ def _open(loader: Loader, file: Path, words: Path) -> Reward:
         what = "is no ImageReward: it should hold blip.visual_encoder, blip.text_encoder and mlp"
         raise FileError(what, where=str(file))
     vision = vision_model(seen).to(loader.device)
-    text = text_model(read, width=vision.config.hidden_size).to(loader.device)  # pyright: ignore[reportAttributeAccessIssue]
+    text = text_model(read, width=seen["cls_token"].shape[-1]).to(loader.device)
     side = (vision.config.image_size,) * 2  # pyright: ignore[reportAttributeAccessIssue]
     reader = AutoTokenizer.from_pretrained(words)
     transform = Transform(side, side, to_even=True)  # pyright: ignore[reportArgumentType]

@@ -45,10 +45,11 @@ class Attributes(nn.Module):
 
     def name(self, pictures: Tensor) -> dict[str, list[str]]:
         """The likeliest answers, one list per question, for pictures in -1…1."""
-        scores = [self(chunk) for chunk in pictures.float().split(_CHUNK)]
+        parts = range(0, len(pictures), _CHUNK)
+        scores = [self(pictures[at : at + _CHUNK].float()) for at in parts]
+        best = {name: torch.cat([part[name] for part in scores]).argmax(1) for name in self.answers}
         return {
-            question: [answers[at] for at in torch.cat([s[question] for s in scores]).argmax(1)]
-            for question, answers in self.answers.items()
+            name: [answers[int(at)] for at in best[name]] for name, answers in self.answers.items()
         }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, fromarray
 from torch import Tensor
 
 from sdmerge.errors import ScorerError
@@ -78,9 +78,19 @@ def as_levels(picture: Tensor | Image) -> tuple[Tensor, str]:
     if isinstance(picture, Tensor):
         levels, broken = _rounded(picture.detach().cpu())
     else:
-        rgb: Any = np.array(picture.convert("RGB"))
-        levels, broken = torch.from_numpy(rgb).permute(2, 0, 1).contiguous(), False
+        levels, broken = from_image(picture), False
     return levels, "nan" if broken else _flaw(levels)
+
+
+def from_image(picture: Image) -> Tensor:
+    """A PIL picture as uint8 [3, h, w]."""
+    rgb: Any = np.array(picture.convert("RGB"))
+    return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()  # pyright: ignore[reportUnknownMemberType]
+
+
+def to_image(levels: Tensor) -> Image:
+    """A picture uint8 [3, h, w] for PIL."""
+    return fromarray(levels.permute(1, 2, 0).numpy())
 
 
 def _rounded(picture: Tensor) -> tuple[Tensor, bool]:

@@ -16,7 +16,7 @@ LAYERS = (0, 2, 4, 6, 7)
 def linear_head(weights: Mapping[str, Tensor], file: Path) -> nn.Sequential:
     """The linear layers `layers.0`, `.2`, `.4`, `.6` and `.7`, one after the other."""
     wanted = {f"layers.{place}.{kind}" for place in LAYERS for kind in ("weight", "bias")}
-    if weights.keys() != wanted:
+    if {*weights} != wanted:
         what = "holds no such head: it should be layers.0, 2, 4, 6 and 7, and no others"
         raise FileError(what, where=str(file))
     linears: list[nn.Module] = []

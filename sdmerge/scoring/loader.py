@@ -84,7 +84,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise FileError(f"cannot be read: {error}", where=str(path)) from error
     if not isinstance(found, dict):
         raise FileError("is no JSON object", where=str(path))
-    return found
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def weights_file(folder: Path, *stems: str) -> Path:

@@ -76,7 +76,7 @@ class Panel:
     def raw(self, judge: Judge, shown: Iterable[Shown]) -> list[float]:
         """What a judge of pictures itself says of each, degenerate or not."""
         parts = groups(shown, BATCH, whole_prompts=False)
-        return [score for group in parts for score in judge.raw(self.batch(group)).tolist()]
+        return [score for group in parts for score in _floats(judge.raw(self.batch(group)))]
 
     def batch(self, group: Sequence[Shown]) -> Batch:
         """The pictures of a group, which are of one size, with their texts and references."""
@@ -92,12 +92,12 @@ class Panel:
 
     def _scores(self, group: list[Shown], pictures: list[Judge], sets: list[Judge]) -> list[Scored]:
         batch = self.batch(group)
-        columns = {judge.name: judge(batch).tolist() for judge in pictures}
+        columns = {judge.name: _floats(judge(batch)) for judge in pictures}
         for judge in sets:
             columns[judge.name] = [0.0] * len(group)
             for prompt in dict.fromkeys(one.prompt for one in group):
                 places = [at for at, one in enumerate(group) if one.prompt == prompt]
-                found = judge(self.batch([group[at] for at in places])).tolist()
+                found = _floats(judge(self.batch([group[at] for at in places])))
                 for at, score in zip(places, found, strict=True):
                     columns[judge.name][at] = score
         return [
@@ -139,6 +139,10 @@ def groups(shown: Iterable[Shown], batch: int, *, whole_prompts: bool) -> Iterat
         group.append(one)
     if group:
         yield group
+
+
+def _floats(scores: Tensor) -> list[float]:
+    return [float(score) for score in scores]
 
 
 def _size(shown: Shown) -> tuple[int, int]:

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from PIL import Image
+from PIL.Image import Resampling
 from torch import Tensor
 from torch.nn import functional
 
 from sdmerge.errors import FileError
+from sdmerge.scoring.batch import from_image, to_image
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -28,7 +28,7 @@ Fit = Literal["shortest", "longest", "squash"]
 added around), or both."""
 Resample = Literal["bicubic", "bilinear"]
 
-_PIL = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_PIL = {"bicubic": Resampling.BICUBIC, "bilinear": Resampling.BILINEAR}
 _BY_NUMBER: Mapping[int, Resample] = {2: "bilinear", 3: "bicubic"}
 
 
@@ -86,12 +86,10 @@ class Transform:
         return picture[:, top : top + crop[0], left : left + crop[1]]
 
 
-def _resized(levels: Tensor, size: tuple[int, int], resample: Image.Resampling) -> Tensor:
+def _resized(levels: Tensor, size: tuple[int, int], resample: Resampling) -> Tensor:
     if tuple(levels.shape[1:]) == size:
         return levels
-    image = Image.fromarray(levels.permute(1, 2, 0).numpy())
-    small: Any = np.array(image.resize((size[1], size[0]), resample))
-    return torch.from_numpy(small).permute(2, 0, 1)
+    return from_image(to_image(levels).resize((size[1], size[0]), resample))
 
 
 def from_open_clip(config: Mapping[str, Any], size: int | Sequence[int]) -> Transform:
@@ -128,7 +126,7 @@ def from_processor(config: Mapping[str, Any]) -> Transform:
         resize = (side, side)
         fit = "squash" if kind in _SQUARE else "shortest"
     elif "shortest_edge" in side:
-        resize = (int(side["shortest_edge"]),) * 2
+        resize = (int(side["shortest_edge"]), int(side["shortest_edge"]))
     else:
         resize, fit = (int(side["height"]), int(side["width"])), "squash"
     return Transform(

@@ -16,7 +16,7 @@ _KEYS = ("prompt", "caption", "reference")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One prompt; the caption is what scorers compare with, the prompt itself unless it is given."""
+    """A prompt; the caption is what scorers compare with, by default the prompt itself."""
 
     prompt: str
     caption: str
@@ -50,7 +50,7 @@ def _line(text: str, path: Path, number: int) -> Line:
         raise FileError(f"is no JSON: {error}", where=where) from None
     if not isinstance(entry, dict):
         raise FileError("is no JSON object", where=where, hint='For example {"prompt": "a boat"}.')
-    fields: dict[str, Any] = entry
+    fields: dict[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
     strange = [key for key in fields if key not in _KEYS]
     wrong = [key for key, value in fields.items() if not isinstance(value, str) or not value]
     if strange or wrong or "prompt" not in fields:

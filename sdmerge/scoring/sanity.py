@@ -17,7 +17,7 @@ from PIL.Image import Image
 from torch import Generator, Tensor
 
 from sdmerge.errors import ScorerError
-from sdmerge.scoring.batch import as_levels
+from sdmerge.scoring.batch import as_levels, to_image
 from sdmerge.scoring.panel import Panel, Shown, open_picture
 from sdmerge.scoring.scorer import Judge
 from sdmerge.scoring.statistics import Difference, Estimate, difference, estimate
@@ -111,7 +111,5 @@ def _spoiled(name: str, one: Shown) -> Tensor:
 
 def blurred(levels: Tensor) -> Image:
     """The picture, uint8 [3, h, w], under a Gaussian blur that leaves its colours and no edges."""
-    from PIL import Image as Pictures
-
-    image = Pictures.fromarray(levels.permute(1, 2, 0).numpy())
+    image = to_image(levels)
     return image.filter(ImageFilter.GaussianBlur(max(image.size) / _BLUR))

@@ -1,7 +1,7 @@
 """@scorer: a function that gives one number per picture; its signature says the rest.
 
-    @scorer(title="CLIPScore", needs=("caption",), load=open_towers, range=(0, 1), worst=0)
-    def clip(batch: Batch, towers: Towers, *, model: str = "openai/clip-vit-base-patch32") -> Tensor:
+    @scorer(title="CLIPScore", needs=("caption",), load=open_towers)
+    def clip(batch: Batch, towers: Towers, *, model: str = "openai/…", prefix: str = "") -> Tensor:
 
 `load(loader, **parameters)` runs once and gives the body its second argument; it takes those of the
 parameters that it names. Keyword-only arguments are the parameters (see params.py), the docstring's
@@ -63,7 +63,7 @@ class Judge:
 
     @torch.inference_mode()
     def raw(self, batch: Batch) -> Tensor:
-        """The body's numbers [n], float64 on the CPU; a missing caption or reference is an error."""
+        """The body's numbers [n], float64, on the CPU; lacking texts or references are an error."""
         self._check(batch)
         scores = self.body(batch).detach().double().cpu().reshape(-1)
         if len(scores) != len(batch):

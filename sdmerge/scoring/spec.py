@@ -64,7 +64,7 @@ class ScorerSpec:
 def scorer_manifest() -> dict[str, ScorerSpec]:
     """Name → spec of the built-in scorers and of the plug-ins loaded so far."""
     text = resources.files("sdmerge.scoring").joinpath("manifest.json").read_text("utf-8")
-    return {entry["name"]: _spec(entry) for entry in json.loads(text)}
+    return {spec.name: spec for spec in spec_from(text)}
 
 
 def announce(specs: Iterable[ScorerSpec]) -> None:
@@ -88,6 +88,11 @@ def dump(specs: Iterable[ScorerSpec]) -> str:
     """The text of `manifest.json` for `specs`."""
     entries = [dataclasses.asdict(spec) for spec in sorted(specs, key=lambda spec: spec.name)]
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+
+
+def spec_from(text: str) -> tuple[ScorerSpec, ...]:
+    """The specs that a manifest's text describes."""
+    return tuple(_spec(entry) for entry in json.loads(text))
 
 
 def _spec(entry: Mapping[str, Any]) -> ScorerSpec:

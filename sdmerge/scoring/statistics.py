@@ -9,7 +9,7 @@ the same prompts and seeds, difference by difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ LEVEL = 0.95
 _AT_ONCE = 1 << 22
 """Numbers drawn at once: a chunk of resamples of all prompts."""
 
-Key = tuple[Hashable, Hashable]
+Key = tuple[int, int]
 """A picture's prompt, and which of the prompt's pictures it is."""
 
 
@@ -64,7 +64,7 @@ def difference(a: Mapping[Key, float], b: Mapping[Key, float], *, seed: int = 0)
 
 def by_prompt(scores: Mapping[Key, float]) -> np.ndarray:
     """The mean of each prompt's pictures, in the order that prompts first appear."""
-    groups: dict[Hashable, list[float]] = {}
+    groups: dict[int, list[float]] = {}
     for (prompt, _), score in scores.items():
         groups.setdefault(prompt, []).append(score)
     return np.array([math.fsum(group) / len(group) for group in groups.values()])

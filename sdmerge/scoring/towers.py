@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sdmerge.errors import FileError, ScorerError, SdmergeError
+from sdmerge.scoring.batch import to_image
 from sdmerge.scoring.loader import Loader, read_json
 from sdmerge.scoring.preprocess import from_open_clip, from_processor
 
@@ -121,7 +122,7 @@ def of_open_clip(
 
 
 def transformers_towers(loader: Loader, folder: Path, processor: Path | None = None) -> Towers:
-    """transformers' folder; tokenizer and image processor may lie in another (`processor`)."""
+    """A folder for transformers; tokenizer and image processor may lie in `processor`."""
     from transformers import AutoTokenizer
 
     if not (folder / "config.json").is_file():
@@ -162,7 +163,9 @@ def check_code(loader: Loader, folder: Path) -> bool:
 def load_model(loader: Loader, folder: Path, *, own_code: bool = False) -> Any:
     """A transformers model of which every weight is in the file."""
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model, info = AutoModel.from_pretrained(
         folder,
         trust_remote_code=own_code,
@@ -185,7 +188,7 @@ def check_complete(folder: Path, missing: Sequence[str]) -> None:
 def _tokenize(model: Any, tokenizer: Any, *, own_code: bool) -> Callable[[list[str]], Any]:
     """How this model's texts are made into numbers."""
     if own_code:
-        return lambda lines: tokenizer(lines)
+        return tokenizer
     kind = str(getattr(model.config, "model_type", ""))
     text = getattr(model.config, "text_config", model.config)
     longest = min(tokenizer.model_max_length, getattr(text, "max_position_embeddings", 77))
@@ -204,10 +207,7 @@ def _pixels(folder: Path, *, own_code: bool) -> Pixels:
     processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=True)
 
     def through_pil(pictures: Sequence[Tensor]) -> Tensor:
-        from PIL import Image
-
-        images = [Image.fromarray(one.permute(1, 2, 0).numpy()) for one in pictures]
-        return processor(images, return_tensors="pt")["pixel_values"]
+        return processor([to_image(one) for one in pictures], return_tensors="pt")["pixel_values"]
 
     return through_pil
 

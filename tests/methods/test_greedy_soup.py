@@ -10,10 +10,10 @@ import tiny
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sdmerge.scores import find_score, score
 from torch import Tensor
 
 from sdmerge.errors import MethodError
-from sdmerge.scores import find_score, score
 
 TARGET: dict[str, Tensor] = {}
 

@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from sdmerge.errors import FileError, ScorerError
 from sdmerge.scoring.batch import Batch
 from sdmerge.scoring.loader import Loader, read_json
+from sdmerge.scoring.preprocess import Transform
 from sdmerge.scoring.scorer import scorer
 from sdmerge.scoring.towers import loading
 
 _SAMPLES = "samples/scorers/oracle"
 _CHUNK = 128
+_MIDDLE = (0.5, 0.5, 0.5)
+_TRANSFORM = Transform((64, 64), None, "squash", mean=_MIDDLE, std=_MIDDLE)
 
 
 class Attributes(nn.Module):
@@ -118,7 +121,7 @@ def oracle(
     model: The oracle's folder.
     count: 1 if all of it is right, or the share that is.
     """
-    seen = witness.network.name(2 * batch.pictures.to(witness.device) - 1)
+    seen = witness.network.name(_TRANSFORM(batch.levels).to(witness.device))
     asked = [witness.wanted(caption) for caption in batch.captions]
     right = [
         [seen[question][place] == answer for question, answer in wanted.items()]

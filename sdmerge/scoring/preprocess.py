@@ -129,9 +129,12 @@ def from_processor(config: Mapping[str, Any]) -> Transform:
         resize = (int(side["shortest_edge"]), int(side["shortest_edge"]))
     else:
         resize, fit = (int(side["height"]), int(side["width"])), "squash"
+    crop = _crop(config) if config.get("do_center_crop", kind not in _SQUARE) else None
+    if crop is not None and (crop[0] > resize[0] or crop[1] > resize[1]):
+        raise FileError(f"a crop to {crop} of pictures resized to {resize} is not supported")
     return Transform(
         resize,
-        _crop(config) if config.get("do_center_crop", kind not in _SQUARE) else None,
+        crop,
         fit,
         resample,
         tuple(config.get("image_mean", CLIP_MEAN)),

@@ -89,8 +89,8 @@ def _recipe(**parameters: object) -> tiny.Data:
         "merge_method": "greedy_soup",
         "models": models,
         "parameters": {
-            "scorer": f"clip,model={SAMPLES}/scorers/clip_a", "prompts": ENGLISH, "samples": 4,
-            "steps": 4, **parameters,
+            "scorer": f"clip,model={SAMPLES}/scorers/clip_a", "prompts": ENGLISH, "samples": 2,
+            "steps": 3, **parameters,
         },
     }  # fmt: skip
 

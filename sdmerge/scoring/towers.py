@@ -192,10 +192,15 @@ def _tokenize(model: Any, tokenizer: Any, *, own_code: bool) -> Callable[[list[s
     kind = str(getattr(model.config, "model_type", ""))
     text = getattr(model.config, "text_config", model.config)
     longest = min(tokenizer.model_max_length, getattr(text, "max_position_embeddings", 77))
-    # SigLIP reads the last of its 64 tokens, so that padding is part of the text
-    padding = "max_length" if kind.startswith("siglip") else True
+    # SigLIP reads the last of its 64 tokens and masks none: padding is part of the text
+    siglip = kind.startswith("siglip")
     return lambda lines: tokenizer(
-        lines, padding=padding, truncation=True, max_length=longest, return_tensors="pt"
+        lines,
+        padding="max_length" if siglip else True,
+        truncation=True,
+        max_length=longest,
+        return_attention_mask=not siglip,
+        return_tensors="pt",
     )
 
 

@@ -15,7 +15,14 @@ from sdmerge.cli.recipes import plan_of
 from sdmerge.cli.scores import described, explain_sanity, explain_scores, write_rows
 from sdmerge.errors import InputError, ScorerError
 from sdmerge.scoring.choice import Choice, parse_choice
-from sdmerge.scoring.prompts import PICTURES, Line, read_prompts, with_references
+from sdmerge.scoring.prompts import (
+    PICTURES,
+    Line,
+    pictures_in,
+    read_prompts,
+    with_references,
+)
+from sdmerge.scoring.spec import scorer_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,12 @@ def score_command(session: Session, sources: tuple[str, ...], **options: Any) ->
     choices = [parse_choice(text) for text in options["scorers"]]
     lines = _lines(options["prompts"], options["references"])
     _check_needs(choices, lines)
-    found = [_source(session, text, options, lines) for text in sources]
+    found = list(_labelled([_source(session, text, options, lines) for text in sources]))
+    _check_counts(choices, found, lines, options["seeds"])
     panel = _panel(session, choices, options)
     scored: dict[str, Sequence[Any]] = {}
     checks: list[Any] = []
-    for number, source in enumerate(_labelled(found), 1):
+    for number, source in enumerate(found, 1):
         session.output.note(f"{number} of {len(found)}: {source.label}")
         shown = _shown(session, source, lines, options)
         if options["check"] and not checks:
@@ -109,8 +117,6 @@ def _lines(prompts: Path | None, references: Path | None) -> list[Line]:
 
 def _check_needs(choices: Sequence[Choice], lines: Sequence[Line]) -> None:
     """Refuse before any work what scorers would refuse after it."""
-    from sdmerge.scoring.spec import scorer_manifest
-
     for choice in choices:
         spec = scorer_manifest().get(choice.scorer)
         needs = spec.needs if spec is not None else ()
@@ -122,6 +128,27 @@ def _check_needs(choices: Sequence[Choice], lines: Sequence[Line]) -> None:
         ):
             hint = "Give --references DIR, or a 'reference' in every line of --prompts."
             raise ScorerError(f"{choice.scorer} compares pictures with references", hint=hint)
+
+
+def _check_counts(
+    choices: Sequence[Choice], sources: Sequence[_Source], lines: Sequence[Line], seeds: int
+) -> None:
+    """Refuse pictures that cannot be compared one by one, and sets of one picture."""
+    counts = {
+        source.label: len(lines) * seeds
+        if source.folder is None
+        else len(pictures_in(source.folder))
+        for source in sources
+    }
+    if len({*counts.values()}) > 1:
+        told = ", ".join(f"{label} {count}" for label, count in counts.items())
+        hint = "Score them apart, or with --seeds that fit."
+        raise InputError(f"pictures are compared one by one, but: {told}", hint=hint)
+    known = scorer_manifest()
+    sets = [one.scorer for one in choices if one.scorer in known and known[one.scorer].of == "set"]
+    if sets and min(counts.values()) < 2 * max(1, len(lines)):
+        hint = "Draw --seeds 2 or more."
+        raise ScorerError(f"{sets[0]} compares the pictures of one prompt", hint=hint)
 
 
 def _source(

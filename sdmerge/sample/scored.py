@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,5 +46,10 @@ def _opened(paths: Sequence[Path], lines: Sequence[Line], each: int) -> Iterator
 
 
 def column(rows: Sequence[Scored], name: str) -> Mapping[Key, float]:
-    """One scorer's numbers by prompt and seed, for sdmerge.scoring.statistics."""
-    return {(row.prompt, row.seed): row.scores[name] for row in rows}
+    """One scorer's numbers by prompt and place in it, for sdmerge.scoring.statistics."""
+    seen: Counter[int] = Counter()
+    found: dict[Key, float] = {}
+    for row in rows:
+        found[row.prompt, seen[row.prompt]] = row.scores[name]
+        seen[row.prompt] += 1
+    return found

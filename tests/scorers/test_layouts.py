@@ -43,8 +43,8 @@ REWARD = (Text(768, 12, 3072, 30524, 512), Vision(1024, 24, 4096, 224, 16))
 
 def tower(one: Text | Vision, heads: int) -> dict[str, Any]:
     """The sizes as transformers' configurations name them."""
-    found = {"hidden_size": one.width, "num_hidden_layers": one.layers, "intermediate_size": one.mlp,
-             "num_attention_heads": heads}  # fmt: skip
+    found = {"hidden_size": one.width, "num_hidden_layers": one.layers,
+             "intermediate_size": one.mlp, "num_attention_heads": heads}  # fmt: skip
     if isinstance(one, Vision):
         return {**found, "image_size": one.side, "patch_size": one.patch}
     return {**found, "vocab_size": one.words, "max_position_embeddings": one.tokens}

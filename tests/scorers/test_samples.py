@@ -68,9 +68,8 @@ def test_clip_b_is_what_open_clip_says() -> None:
     name = f"local-dir:{at('clip_b')}"
     model, _, transform = open_clip.create_model_and_transforms(name)
     lines = read_prompts(ROOT / "prompts" / "test.jsonl")[:16]
-    pixels = torch.stack(
-        [transform(open_picture(line.reference)) for line in lines if line.reference]
-    )
+    shown = [open_picture(line.reference) for line in lines if line.reference]
+    pixels = torch.stack([transform(picture) for picture in shown])
     words = open_clip.get_tokenizer(name)([line.caption for line in lines])
     with torch.inference_mode():
         seen = model.eval().encode_image(pixels, normalize=True)

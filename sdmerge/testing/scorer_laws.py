@@ -94,7 +94,7 @@ def it_gives_a_finite_number_per_picture(trial: Trial) -> None:
     for side in _SIDES:
         scores = trial.judge(trial.batch(side=side))
         assert scores.shape == (len(trial.captions),), f"{list(scores.shape)}"
-        assert torch.isfinite(scores).all(), f"{scores.tolist()}"
+        assert torch.isfinite(scores).all(), f"{scores}"
 
 
 def the_batch_leaves_no_trace(trial: Trial) -> None:
@@ -147,9 +147,9 @@ def degenerate_pictures_are_worst(trial: Trial) -> None:
     batch = trial.batch(places, pictures)
     assert batch.flags[:3] == ("nan", "black", "flat"), f"{batch.flags}"
     scores = trial.judge(batch)
-    assert (scores[:3] == spec.worst).all(), f"{scores[:3].tolist()} is not {spec.worst}"
+    assert (scores[:3] == spec.worst).all(), f"{scores[:3]} is not {spec.worst}"
     better = scores >= spec.worst if spec.higher_is_better else scores <= spec.worst
-    assert better.all(), f"{scores.tolist()} goes below {spec.worst}"
+    assert better.all(), f"{scores} goes below {spec.worst}"
 
 
 def it_says_what_it_lacks(trial: Trial) -> None:

@@ -115,7 +115,8 @@ def open_clip(folder: Path) -> tuple[Path, dict[str, Tensor]]:
         "embed_dim": DIM,
         "vision_cfg": {
             "image_size": SEEN.side, "layers": SEEN.layers, "width": SEEN.width,
-            "patch_size": SEEN.patch, "head_width": SEEN.width // HEADS, "mlp_ratio": SEEN.mlp / SEEN.width,
+            "patch_size": SEEN.patch, "head_width": SEEN.width // HEADS,
+            "mlp_ratio": SEEN.mlp / SEEN.width,
         },
         "text_cfg": {
             "context_length": READ.tokens, "vocab_size": READ.words, "width": READ.width,

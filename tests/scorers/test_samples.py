@@ -64,7 +64,7 @@ def test_transformers_and_open_clip_agree() -> None:
 
 
 def test_clip_b_is_what_open_clip_says() -> None:
-    """With open_clip's own transform, tokenizer and model, from the picture's file to the cosine."""
+    """With its own transform, tokenizer and model, from the picture's file to the cosine."""
     name = f"local-dir:{at('clip_b')}"
     model, _, transform = open_clip.create_model_and_transforms(name)
     lines = read_prompts(ROOT / "prompts" / "test.jsonl")[:16]

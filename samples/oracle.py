@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
+
+from sdmerge.scorers.oracle import Attributes
 
 FOLDER = Path(__file__).resolve().parent / "scorers" / "oracle"
 
@@ -24,37 +26,13 @@ class Judgement:
     style: list[str]
 
 
-class Oracle(nn.Module):
-    """Convolutions down to 4×4, then one linear head per question."""
-
-    def __init__(self, answers: dict[str, list[str]], width: int) -> None:
-        super().__init__()
-        self.answers = answers
-        widths = (width, 2 * width, 3 * width, 4 * width)
-        layers: list[nn.Module] = []
-        channels = 3
-        for out in widths:
-            layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.GroupNorm(8, out)]
-            layers += [nn.SiLU(), nn.Conv2d(out, out, 3, padding=1), nn.GroupNorm(8, out)]
-            layers += [nn.SiLU()]
-            channels = out
-        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * channels, 128), nn.SiLU())
-        self.heads = nn.ModuleDict({name: nn.Linear(128, len(a)) for name, a in answers.items()})
-
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Scores of every answer for pictures in -1…1, [n, 3, 64, 64]."""
-        features = self.trunk(pictures)
-        return {name: head(features) for name, head in self.heads.items()}
+class Oracle(Attributes):
+    """The network, with its answers put into words."""
 
     @torch.no_grad()
     def judge(self, pictures: Tensor) -> Judgement:
-        """The likeliest answers."""
-        scores = [self(chunk) for chunk in pictures.float().split(128)]
-        chosen: dict[str, list[str]] = {}
-        for name, answers in self.answers.items():
-            best = torch.cat([score[name] for score in scores]).argmax(1)
-            chosen[name] = [answers[index] for index in best.tolist()]
-        return Judgement(**chosen)
+        """The likeliest answers for pictures in -1…1, [n, 3, 64, 64]."""
+        return Judgement(**self.name(pictures))
 
 
 def load_oracle(folder: Path = FOLDER) -> Oracle:

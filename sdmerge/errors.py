@@ -6,8 +6,10 @@
     │   ├── FileError                   a file that cannot be read as what it should be
     │   │   └── CorruptFile             a file that is what it should be, but broken
     │   ├── FamilyError                 files of different or unknown families
-    │   ├── MethodError                 a merge method or one of its parameters
+    │   ├── MethodError                 a merge method, or a parameter of a method or scorer
     │   │   └── UnknownMethod               no method of that name
+    │   ├── ScorerError                 a scorer, or what it needs and was not given
+    │   │   └── UnknownScorer               no scorer of that name
     │   └── PlanError                   a recipe that does not fit its files
     ├── ResourceError               3   the machine has too little of something
     └── Cancelled                 130   you stopped it
@@ -60,11 +62,19 @@ class FamilyError(InputError):
 
 
 class MethodError(InputError):
-    """An unknown method, or a parameter that is unknown or out of its limits."""
+    """An unknown method, or a parameter (of a scorer too) that is unknown or out of its limits."""
 
 
 class UnknownMethod(MethodError, KeyError):
     """A name that no method has; a KeyError too, so that `in` and `get` of a registry work."""
+
+
+class ScorerError(InputError):
+    """An unknown scorer, or one that lacks captions, references or leave to run a model's code."""
+
+
+class UnknownScorer(ScorerError, KeyError):
+    """A name that no scorer has; a KeyError too, so that `in` and `get` of a registry work."""
 
 
 class PlanError(InputError):

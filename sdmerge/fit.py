@@ -45,6 +45,21 @@ class Probe(Protocol):
         """For every weight the mean over samples of the squared gradient of the denoising loss."""
         ...
 
+    def score(
+        self,
+        weights: Mapping[str, Tensor],
+        scorer: str,
+        prompts: Sequence[str],
+        *,
+        samples: int,
+        steps: int,
+    ) -> float:
+        """What a scorer says of the pictures that the first input draws with these weights.
+
+        The mean over prompts, more being better, whichever way the scorer counts.
+        """
+        ...
+
 
 class Models(Protocol):
     """The inputs of a fit, read only: tensor by tensor, as the method sees them."""

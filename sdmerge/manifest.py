@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any, Literal
 
 from sdmerge.errors import MethodError, UnknownMethod, nearest
-from sdmerge.params import Param, Range, Scalar
+from sdmerge.params import Param, Range, Scalar, find_param
 
 Space = Literal["weight", "delta"]
 Seen = Literal["weight", "delta", "either"]
@@ -85,12 +85,7 @@ class MethodSpec:
 
     def param(self, name: str) -> Param:
         """The parameter called `name`; a MethodError with the nearest word if there is none."""
-        for param in self.params:
-            if param.name == name:
-                return param
-        takes = ", ".join(param.name for param in self.params) or "no parameters"
-        hint = f"{nearest(name, [p.name for p in self.params])} It takes: {takes}.".strip()
-        raise MethodError(f"{self.name} has no parameter '{name}'", hint=hint)
+        return find_param(self.name, self.params, name)
 
 
 class Manifest(Mapping[str, MethodSpec]):
@@ -138,7 +133,7 @@ def dump(specs: Iterable[MethodSpec]) -> str:
 def _spec(entry: dict[str, Any]) -> MethodSpec:
     fields = dict(entry)
     fewest, most = fields.pop("models")
-    params = tuple(_param(param) for param in fields.pop("params"))
+    params = tuple(param_from(param) for param in fields.pop("params"))
     fit, rotation = fields.pop("fit"), fields.pop("rotation")
     return MethodSpec(
         **fields,
@@ -157,7 +152,8 @@ def _pair(entry: list[Any] | None) -> tuple[str, Scalar] | None:
     return (entry[0], entry[1]) if entry else None
 
 
-def _param(entry: dict[str, Any]) -> Param:
+def param_from(entry: dict[str, Any]) -> Param:
+    """The parameter that a manifest's entry describes."""
     fields = dict(entry)
     bounds, choices = fields.pop("range"), fields.pop("choices")
     return Param(**fields, range=_range(bounds) if bounds else None, choices=tuple(choices))

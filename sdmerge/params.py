@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -141,6 +141,16 @@ class Param:
             return self.check(float(text))
         except ValueError:
             raise self._wrong(text, "a number") from None
+
+
+def find_param(owner: str, params: Iterable[Param], name: str) -> Param:
+    """The parameter called `name`; a MethodError with the nearest word if there is none."""
+    known = {param.name: param for param in params}
+    if name in known:
+        return known[name]
+    takes = ", ".join(known) or "no parameters"
+    hint = f"{nearest(name, known)} It takes: {takes}.".strip()
+    raise MethodError(f"{owner} has no parameter '{name}'", hint=hint)
 
 
 def read_params(function: Callable[..., Any]) -> tuple[Param, ...]:

@@ -1,4 +1,4 @@
-"""Plug-ins: files and packages that add methods of their own."""
+"""Plug-ins: files and packages that add methods and scorers of their own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from sdmerge.errors import FileError, MethodError
+from sdmerge.errors import FileError, MethodError, ScorerError
 from sdmerge.manifest import manifest
 from sdmerge.methods import METHODS
+from sdmerge.scoring.scorer import SCORERS
+from sdmerge.scoring.spec import announce
 
-GROUP = "sdmerge.methods"
+GROUPS = ("sdmerge.methods", "sdmerge.scorers")
 
 
 def load_plugin(path: Path) -> None:
-    """Run the Python file at `path`; the methods it registers are then like ours."""
+    """Run the Python file at `path`; the methods and scorers it registers are then like ours."""
     name = f"sdmerge_plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(path.resolve()):
         return
@@ -26,7 +28,7 @@ def load_plugin(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except MethodError:
+    except (MethodError, ScorerError):
         del sys.modules[name]
         raise
     except Exception as error:
@@ -38,13 +40,15 @@ def load_plugin(path: Path) -> None:
 
 
 def load_installed() -> None:
-    """Import the methods that installed packages announce under `sdmerge.methods`."""
-    for entry in entry_points(group=GROUP):
-        entry.load()
+    """Import what installed packages announce under `sdmerge.methods` and `sdmerge.scorers`."""
+    for group in GROUPS:
+        for entry in entry_points(group=group):
+            entry.load()
     _announce()
 
 
 def _announce() -> None:
-    """Tell the manifest about registered methods that it does not have."""
+    """Tell the manifests about registered methods and scorers that they do not have."""
     known = manifest()
     known.add(*(method.spec for method in METHODS.values() if method.name not in known))
+    announce(scorer.spec for scorer in SCORERS.values())

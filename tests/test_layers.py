@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 ORDER = [
     "errors", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
     "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
-    "fit", "scores", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
-    "scratch", "factored", "engine", "fitting", "sinks", "merge", "embedding", "plugins",
+    "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
+    "factored", "engine", "fitting", "sinks", "merge", "embedding", "scoring", "scorers", "plugins",
     "workspace", "verify", "lora", "sample", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
@@ -34,6 +34,10 @@ HEAVY = {
     "sdmerge.params": {"torch", "numpy"},
     "sdmerge.manifest": {"torch", "numpy"},
     "sdmerge.errors": {"torch", "numpy"},
+    "sdmerge.scoring.spec": {"torch", "numpy"},
+    "sdmerge.scoring.choice": {"torch", "numpy"},
+    "sdmerge.scoring.prompts": {"torch", "numpy"},
+    "sdmerge.scoring.statistics": {"torch"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

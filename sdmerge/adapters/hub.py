@@ -35,6 +35,24 @@ def from_hub(repo: str) -> Path | None:
         return None
 
 
+def file_from_hub(repo: str, name: str) -> Path | None:
+    """One file of the hub's `repo`; None if there is none or the hub is out of reach."""
+    from huggingface_hub import (
+        errors,
+        hf_hub_download,  # pyright: ignore[reportUnknownVariableType]
+    )
+
+    try:
+        return Path(hf_hub_download(repo, name, local_files_only=True))
+    except (errors.LocalEntryNotFoundError, errors.HFValidationError):
+        pass
+    unreachable: type[Exception] = getattr(errors, "HTTPError", OSError)
+    try:
+        return Path(hf_hub_download(repo, name, etag_timeout=_PATIENCE))
+    except (unreachable, errors.LocalEntryNotFoundError, errors.HFValidationError, OSError):
+        return None
+
+
 def wanted_files(files: list[str]) -> list[str]:
     """The files of a repository that a merge reads."""
     chosen = [name for name in files if name.endswith(_WANTED)]

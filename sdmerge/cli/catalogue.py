@@ -1,4 +1,4 @@
-"""`sdmerge methods` and `sdmerge families`: what there is."""
+"""`sdmerge methods`, `sdmerge families` and `sdmerge scorers`: what there is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from sdmerge.cli.main import Session, output_options
 from sdmerge.manifest import MethodSpec, Rotation, Seen, manifest
 from sdmerge.params import Param
+from sdmerge.scoring.spec import Need, ScorerSpec, find_spec, scorer_manifest
 
 
 @click.command("methods")
@@ -71,6 +72,45 @@ def _explain(param: Param) -> str:
     each = ", one per model" if param.per_model else ""
     other = f"; mergekit's default is {param.mergekit}" if param.mergekit is not None else ""
     return f"  {param.name} = {param.default}  ({values}{each}{other})\n      {param.doc}"
+
+
+@click.command("scorers")
+@click.argument("name", required=False)
+@output_options
+@click.pass_obj
+def scorers_command(session: Session, name: str | None) -> None:
+    """List the scorers, or explain NAME: formula, checkpoint, what it needs, parameters."""
+    if name is None:
+        specs = [scorer_manifest()[name] for name in sorted(scorer_manifest())]
+        rows = [(spec.name, spec.checkpoint, spec.summary) for spec in specs]
+        session.output.table("", ("scorer", "checkpoint", "what it does"), rows)
+        data = {"scorers": [dataclasses.asdict(spec) for spec in specs]}
+        session.output.result(data, quiet="\n".join(spec.name for spec in specs))
+        return
+    spec = find_spec(name)
+    session.output.result(dataclasses.asdict(spec), explain_scorer(spec), quiet=spec.summary)
+
+
+_NEEDS: Mapping[Need, str] = {
+    "caption": "captions (--prompts)",
+    "reference": "references (--references, or in --prompts)",
+    "source": "the pictures that these were made from (--references, or in --prompts)",
+}
+
+
+def explain_scorer(spec: ScorerSpec) -> str:
+    """A scorer for people."""
+    (low, high), worst = spec.range, spec.worst
+    better = "higher" if spec.higher_is_better else "lower"
+    needs = " and ".join(_NEEDS[need] for need in spec.needs)
+    lines = [f"{spec.title} ({spec.name})", spec.summary, ""]
+    lines += [spec.details, ""] if spec.details else []
+    how = "one by one" if spec.of == "picture" else "of each prompt as a set"
+    lines += [f"Scores pictures {how}. {spec.paper}".rstrip()]
+    lines += [f"Usually {low:g}..{high:g}, {better} is better; degenerate pictures: {worst:g}."]
+    lines += [f"Published model: {spec.checkpoint}."] if spec.checkpoint else []
+    lines += [f"Needs {needs}."] if needs else []
+    return "\n".join([*lines, "", "Parameters", *(_explain(param) for param in spec.params)])
 
 
 @click.command("families")

@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": ("inspect", "Say what model files are."),
     "methods": ("catalogue", "List the merge methods, or explain one."),
     "families": ("catalogue", "List the model families, or explain one."),
+    "scorers": ("catalogue", "List the scorers, or explain one."),
     "plan": ("plan", "Say what a recipe would do; --analyse compares its models."),
     "merge": ("merge", "Merge models by a recipe, or ad hoc."),
     "show": ("results", "Print the recipe a result was made by."),
@@ -29,6 +30,7 @@ COMMANDS = {
     "lora": ("lora", "Bake, convert, inspect and resize LoRAs."),
     "embedding": ("embedding", "Merge textual inversions."),
     "sample": ("sample", "Draw pictures with models or recipes, side by side."),
+    "score": ("score", "Score models, recipes or pictures, with the noise of each number."),
 }
 
 
@@ -80,7 +82,7 @@ def output_options(command: Any) -> Any:
               help="Another folder to look for models in; may be repeated.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where pictures are drawn.")
 @click.option("--plugin", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
-              help="A Python file with methods of your own; may be repeated.")  # fmt: skip
+              help="A Python file with methods or scorers of your own; repeatable.")  # fmt: skip
 @output_options
 @click.pass_context
 def cli(
@@ -94,7 +96,7 @@ def cli(
     session = ctx.ensure_object(Session)
     session.workspace = find_workspace(workspace, models)
     session.device = device
-    if plugin or entry_points(group="sdmerge.methods"):
+    if plugin or any(entry_points(group=f"sdmerge.{kind}") for kind in ("methods", "scorers")):
         from sdmerge.plugins import load_installed, load_plugin
 
         load_installed()

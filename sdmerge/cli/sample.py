@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from sdmerge.cli.drawing import drawing_options, recipe_of, sampling_of
 from sdmerge.cli.main import Session, output_options
-from sdmerge.cli.recipes import check_picture, is_recipe, plan_of
+from sdmerge.cli.recipes import check_picture, plan_of
 from sdmerge.errors import InputError
-from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
 
 
 @click.command("sample")
@@ -31,21 +31,7 @@ from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
     required=True,
     help="The picture to write, NAME.png.",
 )
-@click.option("--seed", default=0, show_default=True, help="First seed.")
-@click.option(
-    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="Pictures per prompt."
-)
-@click.option(
-    "--steps", default=25, show_default=True, type=click.IntRange(1), help="Denoising steps."
-)
-@click.option("--guidance", default=7.5, show_default=True, help="Classifier-free guidance.")
-@click.option("--negative", default="", help="What the pictures should not show.")
-@click.option("--size", help="WIDTHxHEIGHT in pixels; by default the model's own.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change a value of every recipe."
-)
-@click.option("--force", is_flag=True, help="Replace what is there.")
-@click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
+@drawing_options
 @output_options
 @click.pass_obj
 def sample_command(session: Session, models: tuple[str, ...], target: Path, **options: Any) -> None:
@@ -59,7 +45,9 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
 
     prompts = _prompts(options["prompts"])
     plans = [
-        plan_of(session, _recipe(model, options["settings"]), allow_pickle=options["allow_pickle"])
+        plan_of(
+            session, recipe_of(model, options["settings"]), allow_pickle=options["allow_pickle"]
+        )
         for model in models
     ]
     labels = [Path(model.rstrip("/\\")).stem for model in models]
@@ -83,12 +71,11 @@ def _draw(
     options: dict[str, Any],
 ) -> list[list[Any]]:
     """A row of pictures per plan, a picture per (prompt, seed)."""
-    from sdmerge.sample.draw import Sampling, Shot, draw
+    from sdmerge.sample.draw import Shot, draw
     from sdmerge.sample.pipeline import build_pipeline
     from sdmerge.sample.probe import pipelines
 
-    width, height = _size(options["size"])
-    sampling = Sampling(options["steps"], options["guidance"], options["negative"], width, height)
+    sampling = sampling_of(options)
     wanted = [Shot(prompt, seed) for prompt, seed in shots]
     rows: list[list[Any]] = []
     for number, (plan, label) in enumerate(zip(plans, labels, strict=True), 1):
@@ -99,13 +86,6 @@ def _draw(
             )
         )
     return rows
-
-
-def _recipe(model: str, settings: tuple[str, ...]) -> Recipe:
-    """A recipe file, or a model as it is."""
-    if is_recipe(model):
-        return load_recipe(Path(model), settings)
-    return recipe_from_data({"merge_method": "linear", "models": [{"model": model}]}, model)
 
 
 def _prompts(given: tuple[str, ...]) -> list[str]:
@@ -121,18 +101,3 @@ def _prompts(given: tuple[str, ...]) -> list[str]:
     if not prompts:
         raise InputError("there is no prompt")
     return prompts
-
-
-def _size(text: str | None) -> tuple[int | None, int | None]:
-    if text is None:
-        return None, None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(_is_side(part) for part in parts):
-        raise InputError(
-            f"'{text}' is not a size", hint="Write it like 512x768, in multiples of 8."
-        )
-    return int(parts[0]), int(parts[1])
-
-
-def _is_side(text: str) -> bool:
-    return text.isdecimal() and int(text) > 0 and int(text) % 8 == 0

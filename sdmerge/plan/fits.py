@@ -49,7 +49,7 @@ class Fits:
         shared = (scope, spec.name, own, merge.names)
         if shared not in self._known:
             self._known[shared] = len(self.every)
-            models = wholes() if spec.fit.probe in ("activations", "gradients") else ()
+            models = wholes() if spec.fit.probe in ("activations", "gradients", "score") else ()
             seed = self.seed if models else None
             self.every.append(
                 Fit(spec.name, spec.version, own, merge.names, spec.fit.probe, seed,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,6 +21,12 @@ from sdmerge.sample.denoising import denoising_loss
 from sdmerge.sample.draw import Sampling, Shot, draw
 from sdmerge.sample.gather import squared_gradients, watched
 from sdmerge.sample.pipeline import build_pipeline
+from sdmerge.scorers import SCORERS
+from sdmerge.scoring.choice import parse_choice
+from sdmerge.scoring.loader import Loader
+from sdmerge.scoring.panel import Shown, open_panel
+from sdmerge.scoring.prompts import Line
+from sdmerge.scoring.statistics import by_prompt
 from sdmerge.sinks.pipeline import component_names, side_files
 
 GUIDANCE = 3.0
@@ -37,6 +43,7 @@ class PipelineProbe:
 
     plans: tuple[Plan, ...]
     seed: int
+    _kept: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     def networks(self) -> Mapping[str, tuple[nn.Module, Mapping[str, Any]]]:
         """The main network, as a module without weights."""
@@ -74,6 +81,41 @@ class PipelineProbe:
         )
         sums = squared_gradients(parameters, losses)
         yield from ((key, total.cpu() / samples) for key, total in sums.items())
+
+    @torch.no_grad()
+    def score(
+        self,
+        weights: Mapping[str, Tensor],
+        scorer: str,
+        prompts: Sequence[str],
+        *,
+        samples: int,
+        steps: int,
+    ) -> float:
+        """The mean score over prompts of what the first input draws with these weights."""
+        panel = self._once(scorer, lambda: open_panel([parse_choice(scorer)], SCORERS, Loader()))
+        pipeline = self._once("", lambda: self._pipeline(0))
+        parameters = dict(self._parameters(pipeline))
+        for key in weights:
+            if key in parameters:
+                parameters[key].copy_(weights[key].reshape(parameters[key].shape))
+        shots = self._shots(prompts, samples)
+        lines = {prompt: Line(prompt, prompt) for prompt in prompts}
+        places = {prompt: place for place, prompt in enumerate(prompts)}
+        pictures = draw(pipeline, shots, Sampling(steps, GUIDANCE))
+        shown = (
+            Shown(picture, lines[shot.prompt], places[shot.prompt], shot.seed)
+            for picture, shot in zip(pictures, shots, strict=True)
+        )
+        (name,), (judge,) = panel.names, panel.judges
+        found = {(one.prompt, one.seed): one.scores[name] for one in panel.score(shown)}
+        mean = float(by_prompt(found).mean())
+        return mean if judge.spec.higher_is_better else -mean
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     def _pipeline(self, place: int) -> Any:
         return build_pipeline(self.plans[place], dtype=torch.float32, probe=pipelines)

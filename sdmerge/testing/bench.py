@@ -31,10 +31,9 @@ Values = Mapping[str, Value]
 DEFAULTS: Values = {}
 COMPANION = "unet.conv_out.bias"
 """Another tensor of the same model, for methods that look at more than one."""
-_SCORES = "python:sdmerge.testing.stand_in:"
 _WORDS: Mapping[Kind, tuple[Scalar, ...]] = {
     "lines": ("one\n", "one\ntwo\n"),
-    "text": (f"{_SCORES}largest", f"{_SCORES}smallest"),
+    "text": ("clip", "aesthetic"),
 }
 _MOST_CORNERS = 64
 _NEVER_LOADED = ((),)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from sdmerge.plan.tasks import Fit
-from sdmerge.scores import score
 
 _MOST_CHANNELS = 1000
 """No layer of a real network has as many as a long row of numbers."""
@@ -48,6 +47,20 @@ class StandIn:
         for key, spec in self._fit.specs.items():
             yield key, self._noise(place, key, spec.shape, prompts, samples, steps).square().float()
 
+    def score(
+        self,
+        weights: Mapping[str, Tensor],
+        scorer: str,
+        prompts: Sequence[str],
+        *,
+        samples: int,
+        steps: int,
+    ) -> float:
+        """More for larger weights, or for smaller ones, as the question has it."""
+        asked = repr((scorer, list(prompts), samples, steps)).encode()
+        sign = 1 - 2 * (hashlib.blake2b(asked).digest()[0] & 1)
+        return sign * sum(float(tensor.double().sum()) for tensor in weights.values())
+
     def _noise(self, place: int, key: str, shape: tuple[int, ...], *asked: object) -> Tensor:
         text = repr((self._fit.seed, self._fit.names[place], key, shape, asked)).encode()
         seed = int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "little")
@@ -68,15 +81,3 @@ class _Summed(nn.Module):
 
     def forward(self) -> Tensor:
         return self.tensor.sum(0) if self.tensor.dim() else self.tensor * 1
-
-
-@score
-def largest(model: Mapping[str, Tensor]) -> float:
-    """More for larger numbers."""
-    return sum(float(tensor.double().sum()) for tensor in model.values())
-
-
-@score
-def smallest(model: Mapping[str, Tensor]) -> float:
-    """More for smaller numbers."""
-    return -largest(model)

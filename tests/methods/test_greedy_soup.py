@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,22 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sdmerge.errors import MethodError
-from sdmerge.scores import find_score, score
+from sdmerge.cli.recipes import probe
+from sdmerge.errors import PlanError, UnknownScorer
+from sdmerge.methods.greedy_soup import ingredients
 
-TARGET: dict[str, Tensor] = {}
-
-
-@score
-def near_target(model: Mapping[str, Tensor]) -> float:
-    """Minus the squared distance to TARGET."""
-    return -sum(
-        float((tensor - TARGET[key]).double().square().sum()) for key, tensor in model.items()
-    )
-
-
-def unmarked(model: Mapping[str, Tensor]) -> float:
-    return float(len(model))
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+ENGLISH = [
+    "a red cross on a black background",
+    "a blue heart on a white background",
+    "a green star on an orange background",
+    "a yellow ring on a purple background",
+]
 
 
 def recipe_1(models: list[np.ndarray], target: np.ndarray) -> list[int]:
@@ -43,17 +39,36 @@ def recipe_1(models: list[np.ndarray], target: np.ndarray) -> list[int]:
     return soup
 
 
+class NearTarget:
+    """A probe whose scorer wants one vector."""
+
+    def __init__(self, target: np.ndarray) -> None:
+        self.target = torch.from_numpy(target)
+        self.asked: set[tuple[str, tuple[str, ...], int, int]] = set()
+
+    def score(
+        self,
+        weights: Mapping[str, Tensor],
+        scorer: str,
+        prompts: Sequence[str],
+        *,
+        samples: int,
+        steps: int,
+    ) -> float:
+        self.asked.add((scorer, tuple(prompts), samples, steps))
+        return -float((weights["k"] - self.target).square().sum())
+
+
 @given(st.lists(st.integers(-8, 8).map(float), min_size=2, max_size=5, unique=True))
 def test_it_takes_what_the_paper_takes(offsets: list[float]) -> None:
-    from sdmerge.methods.greedy_soup import ingredients
-
     base = np.arange(6.0)
     vectors = [base + offset * (1 + place / 7) for place, offset in enumerate(offsets)]
-    TARGET["k"] = torch.from_numpy(base + 0.3)
+    judge = NearTarget(base + 0.3)
 
     class InMemory:
         names = tuple("abcde"[: len(vectors)])
         shapes: Mapping[str, tuple[int, ...]] = {"k": (6,)}
+        probe = judge
 
         def read(self, place: int, key: str) -> Tensor:
             return torch.from_numpy(vectors[place])
@@ -61,41 +76,48 @@ def test_it_takes_what_the_paper_takes(offsets: list[float]) -> None:
         def report(self, done: float) -> None:
             assert 0 <= done <= 1
 
-    (found,) = ingredients(InMemory(), score=f"python:{__name__}:near_target")  # pyright: ignore
+    asked = {"scorer": "clip", "prompts": "a\nb\n", "samples": 5, "steps": 3}
+    (found,) = ingredients(InMemory(), **asked)  # pyright: ignore
     wanted = recipe_1(vectors, base + 0.3)
     assert found[1].tolist() == [float(place in wanted) for place in range(len(vectors))]
+    assert judge.asked == {("clip", ("a", "b"), 5, 3)}
 
 
-def test_a_recipe_leaves_out_what_lowers_the_score() -> None:
-    base = tiny.canonical(tiny.words(0))
-    TARGET.clear()
-    TARGET.update({key: tensor.float() for key, tensor in base.items()})
-    shapes = {key: value.shape for key, value in tiny.planned(_recipe()).fits[0].specs.items()}
-    for key, shape in shapes.items():
-        TARGET[key] = TARGET[key].reshape(shape)
-    merged = tiny.merged(_recipe())
-    alone = tiny.canonical(tiny.words(1))
-    for key, tensor in merged.items():
-        assert torch.equal(tensor.reshape(-1), alone[key]), "the model that is near, and no other"
-
-
-def _recipe() -> tiny.Data:
-    far = tiny.edited(
-        tiny.words(2), tiny.FOLDER / "far.safetensors",
-        **{name: tensor + 3 for name, tensor in tiny.load(tiny.words(2)).items()
-           if tensor.is_floating_point()},
-    )  # fmt: skip
+def _recipe(**parameters: object) -> tiny.Data:
+    models = [{"model": str(SAMPLES / "models" / name)} for name in ("distractor", "base")]
     return {
         "merge_method": "greedy_soup",
-        "models": [{"model": str(far)}, {"model": str(tiny.words(1))}],
-        "parameters": {"score": f"python:{__name__}:near_target"},
-    }
+        "models": models,
+        "parameters": {
+            "scorer": f"clip,model={SAMPLES}/scorers/clip_a", "prompts": ENGLISH, "samples": 2,
+            "steps": 3, **parameters,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
+def test_a_bad_parent_is_left_out() -> None:
+    """The distractor draws wrong colours: CLIP hears of it, and the soup is the base alone."""
+    merged = tiny.merged(_recipe(), probe=probe)
+    base = tiny.canonical(SAMPLES / "models" / "base")
+    same = [torch.equal(merged[key].reshape(-1), rows) for key, rows in base.items()
+            if key.startswith("unet.")]  # fmt: skip
+    assert len(same) == 686
+    assert all(same)
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["", "near_target", "python:os:system", "python:nowhere:f", f"python:{__name__}:unmarked"],
+    ("scorer", "phrase"),
+    [("clpi", "no scorer 'clpi'"), ("python:os:system", "no scorer 'python:os:system'")],
 )
-def test_a_recipe_cannot_run_just_anything(name: str) -> None:
-    with pytest.raises(MethodError, match="score"):
-        find_score(name)
+@pytest.mark.filterwarnings("ignore")
+def test_a_recipe_cannot_run_just_anything(scorer: str, phrase: str) -> None:
+    with pytest.raises(UnknownScorer, match=phrase):
+        tiny.merged(_recipe(scorer=scorer), probe=probe)
+
+
+def test_it_needs_prompts_and_models_that_run() -> None:
+    with pytest.raises(PlanError, match="needs prompts"):
+        tiny.planned(_recipe(prompts=""))
+    with pytest.raises(PlanError, match="looks at models that run"):
+        tiny.merged(_recipe())

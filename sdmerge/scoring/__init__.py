@@ -1,0 +1,1 @@
+"""What scorers stand on: their declaration, their models, preprocessing, prompts, statistics."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from torch import Tensor
 
 from sdmerge.fit import Found, Models
-from sdmerge.method import Whole
+from sdmerge.method import Scores, Whole
+from sdmerge.place import Place
+from sdmerge.tally import smallest_kept
 
 Scope = Literal["tensor", "block", "model"]
 """Over what a statistic is taken; a model is all that one rule of a recipe merges."""
@@ -46,21 +48,35 @@ class Together(Whole):
         for whole in self._each():
             yield from whole.pieces(places)
 
+    def kth_largest(self, scores: Scores, counts: Sequence[Sequence[int]]) -> np.ndarray:
+        """The same of scores that are not negative; they are worked out twice, and never kept."""
 
-def together(
-    models: Models, scope: Scope, survey: Callable[[Whole], Tensor], *, passes: int = 1
-) -> Iterator[Found]:
-    """For every key what `survey` says of all tensors in its scope; it goes through them `passes`
-    times.
+        def pieces(places: Sequence[int]) -> Iterator[list[np.ndarray]]:
+            for leaf in self.leaves():
+                length = leaf.shape[-1]
+                made = scores(leaf, Place(0, length, (length,))).astype(np.float32)
+                yield [made[place] for place in places]
+
+        return smallest_kept(pieces, counts, self.numel, self._tally)
+
+
+Survey = Callable[[Whole], Tensor | Mapping[str, Tensor]]
+
+
+def together(models: Models, scope: Scope, survey: Survey, *, passes: int = 1) -> Iterator[Found]:
+    """For every key that has elements what `survey` says of all tensors in its scope.
+
+    It goes through them `passes` times.
     """
-    looks, most = itertools.count(1), passes * len(models.shapes)
+    groups: dict[str, list[str]] = {}
+    for key, shape in models.shapes.items():
+        if math.prod(shape):
+            groups.setdefault(models.block(key) if scope == "block" else "", []).append(key)
+    looks, most = itertools.count(1), passes * sum(map(len, groups.values()))
 
     def looked() -> None:
         models.report(min(1.0, next(looks) / most))
 
-    groups: dict[str, list[str]] = {}
-    for key in models.shapes:
-        groups.setdefault(models.block(key) if scope == "block" else "", []).append(key)
     for keys in groups.values():
         found = survey(Together(models, keys, looked))
         for key in keys:

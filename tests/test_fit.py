@@ -108,6 +108,32 @@ def test_ramplus_counts_the_overlap_over_the_model() -> None:
     np.testing.assert_allclose(np.concatenate([*found.values()]), wanted, atol=2e-6)
 
 
+def test_pcb_competes_over_the_model() -> None:
+    recipe = ties() | {"merge_method": "pcb", "parameters": {"balance": "model", "density": 0.3}}
+    found = np.concatenate([*moved(tiny.merged(recipe)).values()])
+    taus = np.stack([np.concatenate([*learned(seed).values()]) for seed in (1, 2)]).astype(float)
+
+    def norm(products: np.ndarray) -> np.ndarray:
+        return (products - products.min()) / (products.max() - products.min())
+
+    def softmax(values: np.ndarray) -> np.ndarray:
+        return np.exp(values) / np.exp(values).sum()
+
+    scores = np.stack(
+        [
+            softmax(2 * norm(tau * tau)) * sum(softmax(norm(tau * other)) for other in taus)
+            for tau in taus
+        ]
+    )
+    kept = int(np.ceil(0.3 * taus.shape[1]))
+    cuts = np.sort(scores, axis=1)[:, -kept]
+    close = (np.abs(scores / cuts[:, None] - 1) < 1e-6).any(axis=0)  # float32 may go either way
+    scores[scores < cuts[:, None]] = 0
+    wanted = (scores * taus).sum(0) / np.maximum(scores.sum(0), 1e-300)
+    assert close.mean() < 1e-3
+    np.testing.assert_allclose(found[~close], wanted[~close], atol=1e-6)
+
+
 def test_the_default_trims_each_tensor_and_fits_nothing() -> None:
     assert not planned(ties("tensor")).fits
     assert len(planned(ties("block")).fits) == 1

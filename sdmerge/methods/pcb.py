@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sdmerge.method import Delta, Deltas, Stat, Whole, method
+from sdmerge.fit import Found, Models
+from sdmerge.method import Delta, Deltas, Fitting, Stat, Whole, method
 from sdmerge.params import Fraction, PerModel, Scale, Strength
+from sdmerge.together import Scope, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Arena:
         return made
 
 
-def compete(whole: Whole, density: Tensor) -> tuple[Arena, np.ndarray]:
-    """The arena, and for each model the smallest score [n, 1] that is kept."""
+def compete(whole: Whole, density: Tensor) -> Mapping[str, Tensor]:
+    """The arena by name, and as `cut` for each model the smallest score [n, 1] that is kept."""
     count = len(whole)
     lows, highs = whole.extremes(lambda rows: (rows[:, None] * rows).reshape(count**2, -1))
     widths = np.where(highs > lows, highs - lows, 1.0)
@@ -55,18 +58,27 @@ def compete(whole: Whole, density: Tensor) -> tuple[Arena, np.ndarray]:
     inter, intra = means[: count**2].reshape(pairs), means[count**2 :]
     arena = Arena(arena.lows, arena.widths, intra, inter)
     kept = [[math.ceil(float(share) * whole.numel - 1e-6)] for share in density.reshape(-1)]
-    return arena, whole.kth_largest(lambda leaf, _: arena.scores(leaf), kept)
+    cut = whole.kth_largest(lambda leaf, _: arena.scores(leaf), kept)
+    return {name: torch.as_tensor(one) for name, one in {**asdict(arena), "cut": cut}.items()}
 
 
-@method(title="PCB-Merging", paper="https://arxiv.org/abs/2410.02396", stats=compete)
+def compete_together(models: Models, *, density: Tensor, balance: Scope) -> Iterator[Found]:
+    """The same over all tensors of a block, or over all that the merge is over."""
+    yield from together(models, balance, lambda whole: compete(whole, density), passes=4)
+
+
+@method(
+    title="PCB-Merging", paper="https://arxiv.org/abs/2410.02396", stats=compete,
+    fit=Fitting(compete_together, unless=("balance", "tensor")),
+)  # fmt: skip
 def pcb(
-    deltas: Deltas, arena: Stat, *, weight: PerModel[Strength] = 1.0,
-    density: PerModel[Fraction] = 0.2,  # noqa: ARG001  `arena` is made of it
-    lambda_: Scale = 1.0,
+    deltas: Deltas, found: Stat, *, weight: PerModel[Strength] = 1.0,
+    density: PerModel[Fraction] = 0.2,  # noqa: ARG001  `found` is made of it
+    lambda_: Scale = 1.0, balance: Scope = "tensor",  # noqa: ARG001  likewise
 ) -> Delta:  # fmt: skip
     """Score each entry against its own model and against the others, average the best by score.
 
-    Du et al., "Parameter competition balancing for model merging", 2024, per tensor:
+    Du et al., "Parameter competition balancing for model merging", 2024:
     βᵢ = Softmax(N·Norm(τᵢ⊙τᵢ)) ⊙ Σⱼ Softmax(Norm(τᵢ⊙τⱼ)), Norm from 0 for the smallest to 1 for the
     largest, Softmax over the entries; the lower scores are dropped, and λ·Σ βᵢ·wᵢ·τᵢ / Σ βᵢ is
     added to the base. The authors' program differs from the paper: tanh, and exp without its sum.
@@ -76,8 +88,12 @@ def pcb(
     weight: Factor of each model's difference; it plays no part in the scores.
     density: Share of each model's entries kept, those of the highest score; the paper's r.
     lambda: Scale of the merged difference.
+    balance: Whether entries compete within their tensor, their block, or as in the paper the whole
+        model. A component with a rule of its own competes by itself.
     """
-    scales, cut = arena
+    arrays = {name: one.numpy() for name, one in found.items()}
+    cut = arrays.pop("cut")
+    scales = Arena(**arrays)
     rows = deltas.numpy().astype(np.float64)
     scores = scales.scores(rows)
     scores[scores.astype(np.float32) < cut] = 0.0

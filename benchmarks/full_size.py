@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -137,7 +138,7 @@ def timed_copy(source: Path, target: Path) -> float:
     return seconds
 
 
-def run_watched(command: list[str]) -> tuple[float, int, dict[str, int]]:
+def run_watched(command: list[str]) -> tuple[float, int, dict[str, Any]]:
     """Seconds, peak anonymous bytes and the printed JSON of a command in a process of its own."""
     begin = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from sdmerge.adapters.source import Operator
 from sdmerge.errors import InputError, SdmergeError
-from sdmerge.factored import Factored, Findings, arguments
+from sdmerge.factored import Factored, Findings
 from sdmerge.families.recognise import EXTRA
 from sdmerge.lowrank import Factors
 from sdmerge.manifest import Space, Unit
 from sdmerge.masks import Random, stream_key
-from sdmerge.method import Method, Whole
+from sdmerge.method import Method, Whole, arguments
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Apply, Combine, Difference, Node, Read, Task
 from sdmerge.rounding import round_stochastically, rounding_stream
@@ -250,7 +250,7 @@ class Engine:
         if numel == 0:
             return out
         unit = method.spec.unit
-        values = arguments(node, 1 + _RANK.get(unit, len(shape)), torch.float32)
+        values = arguments(node.values, 1 + _RANK.get(unit, len(shape)), torch.float32)
         stat = self._survey(method, node, key, operands, shape)
         for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
@@ -326,7 +326,7 @@ class Engine:
             return self._fits[node.fit].of(key)
         if method.stats is None:
             return None
-        return method.survey(operands.whole(shape), arguments(node, 2, torch.float64))
+        return method.survey(operands.whole(shape), arguments(node.values, 2, torch.float64))
 
     @staticmethod
     def _streams(node: Combine, key: str) -> list[int]:

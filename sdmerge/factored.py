@@ -19,15 +19,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from sdmerge.adapters.nothing import Nothing
 from sdmerge.lowrank import Factors, one_thread, stack
 from sdmerge.manifest import Side
 from sdmerge.masks import Random, stream_key
-from sdmerge.method import Method, Whole
+from sdmerge.method import Method, Whole, arguments, is_mean
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Combine, Node, Read
-
-_ONE = 1e-6
-"""How far from 1 shares of a mean may sum: their weights are single-precision numbers."""
 
 
 @runtime_checkable
@@ -109,6 +107,8 @@ class Factored:
             found = source.factors(key)
             # what reads numbers complains of those that are none, and names the file
             return found if found is not None and _is_sound(found) else None
+        if not isinstance(node, Combine):
+            return None
         return self._merged(node, base, key, shape)
 
     def _merged(
@@ -118,7 +118,7 @@ class Factored:
         rotation = method.spec.rotation
         if rotation is None or not rotation.holds(dict(node.values)) or len(shape) < 2:
             return None
-        if base is not None and node.space == "weight":
+        if base is not None and node.space == "weight" and not self._is_nothing(base):
             return self._mean(method, node, base, key, shape)
         start = self.change(node.base, base, key, shape)
         parts = self._parts(node, node.base, key, shape)
@@ -128,6 +128,10 @@ class Factored:
             return start
         found = self._in_cores(method, node, cores(parts, rotation.side), key, shape)
         return stack([start, found]) if start.rank else found
+
+    def _is_nothing(self, base: Node) -> bool:
+        """Whether weights and their changes are the same."""
+        return isinstance(base, Read) and isinstance(self._sources[base.source], Nothing)
 
     def _parts(
         self, node: Combine, base: Node | None, key: str, shape: tuple[int, ...]
@@ -143,23 +147,12 @@ class Factored:
     def _mean(
         self, method: Method, node: Combine, base: Node, key: str, shape: tuple[int, ...]
     ) -> Factors | None:
-        """Of weights: what moves with them is a mean, and that of the changes is its change.
-
-        An elementwise method that turns with its models is a sum of them; its shares are what it
-        makes of the unit vectors.
-        """
-        spec = method.spec
-        if spec.unit != "element" or spec.random or method.stats or method.fit:
-            return None
-        count = len(node.inputs)
-        shares = method.merge(
-            torch.eye(count, dtype=torch.float64), None, Place(0, count, (count,)), None,
-            arguments(node, 2, torch.float64),
-        ).tolist()  # fmt: skip
-        if abs(sum(shares) - 1) > _ONE:
+        """Of weights: what moves with them is a mean, and that of the changes is its change."""
+        shares = method.shares(node.values, len(node.inputs))
+        if not is_mean(shares):
             return None
         changes: list[Factors] = []
-        for share, child in zip(shares, node.inputs, strict=True):
+        for share, child in zip(shares or (), node.inputs, strict=True):
             change = self.change(child, base, key, shape)
             # a change stands for what the stage starts from, and itself
             if child is None or (isinstance(child, Read) and child.space == "delta"):
@@ -181,12 +174,12 @@ class Factored:
             stat = self._fits[node.fit].of(key)
         elif method.stats is not None:
             whole = Whole([_reader(row) for row in rows], numel, tuple(small.stack.shape[1:]))
-            stat = method.survey(whole, arguments(node, 2, torch.float64))
+            stat = method.survey(whole, arguments(node.values, 2, torch.float64))
         random = None
         if node.seed is not None:
             streams = [stream_key(node.seed, key, name) for name in node.names]
             random = Random(streams, 0, numel, tuple(seen.shape[1:]))
-        values = arguments(node, seen.dim(), torch.float64)
+        values = arguments(node.values, seen.dim(), torch.float64)
         merged = method.merge(seen, stat, Place(0, numel, shape), random, values)
         return small.back(merged.reshape(small.stack.shape[1:]))
 
@@ -197,12 +190,3 @@ def _reader(row: Tensor) -> Callable[[int, int], Tensor]:
 
 def _is_sound(factors: Factors) -> bool:
     return all(math.isfinite(float(one.sum())) for one in (factors.up, factors.down))
-
-
-def arguments(node: Combine, rank: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Parameter values; one per model becomes a tensor that broadcasts against the stack."""
-    shape = (-1, *[1] * (rank - 1))
-    return {
-        name: torch.tensor(value, dtype=dtype).reshape(shape) if isinstance(value, tuple) else value
-        for name, value in node.values
-    }

@@ -19,7 +19,7 @@ from sdmerge.fit import Probe
 from sdmerge.method import Method, Whole
 from sdmerge.methods import METHODS
 from sdmerge.plan.build import Plan
-from sdmerge.plan.tasks import Fit, Node, Task, fits_below, reads
+from sdmerge.plan.tasks import Difference, Fit, Node, Task, fits_below, reads
 from sdmerge.tensors.spill import Spill, write_spill
 
 OpenProbe = Callable[[Sequence[Plan], int], Probe]
@@ -166,8 +166,10 @@ def _wanted(plan: Plan, tasks: Sequence[Task]) -> set[int]:
     return wanted
 
 
-def _nodes(fit: Fit) -> list[Node]:
-    seen = [node for merge in fit.merges.values() for node in merge.inputs if node is not None]
+def _nodes(fit: Fit) -> list[Node | Difference]:
+    seen: list[Node] = [
+        node for merge in fit.merges.values() for node in merge.inputs if node is not None
+    ]
     return [*seen, *fit.bases.values(), *(task.node for model in fit.models for task in model)]
 
 

@@ -9,18 +9,22 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from sdmerge.engine import SLAB, Engine, Findings
-from sdmerge.errors import Cancelled
+from sdmerge.errors import Cancelled, InputError
 from sdmerge.fitting import OpenProbe, fitted
 from sdmerge.methods import METHODS
 from sdmerge.methods.kernels import compiled
 from sdmerge.plan.build import Plan
 from sdmerge.plan.tasks import Fit, Task, merges
 from sdmerge.sinks import Sink
+from sdmerge.sinks.sink import Maker
+
+T = TypeVar("T")
 
 IN_FLIGHT = 256 << 20
 """Bytes of results that may wait to be written: enough to keep disk and processor busy at once."""
@@ -58,6 +62,26 @@ def stream(
     What methods want to know of several tensors is found first, with `probe` where they look at
     models that run (sdmerge.sample.probe.pipelines); `fitting` is told how far that is.
     """
+    tensors = _made(
+        plan, Engine.run, order=order, threads=threads, slab=slab, cancel=cancel, probe=probe,
+        fitting=fitting,
+    )  # fmt: skip
+    with contextlib.closing(tensors):
+        yield from tensors
+
+
+def _made(
+    plan: Plan,
+    make: Callable[[Engine, Task], T],
+    *,
+    order: Sequence[str] | None,
+    threads: int | None,
+    slab: int,
+    cancel: threading.Event | None,
+    probe: OpenProbe | None,
+    fitting: Callable[[Progress], None] | None,
+) -> Generator[tuple[Task, T]]:
+    """Each task with what `make` makes of it."""
     tasks = {task.key: task for task in plan.tasks}
     wanted = [tasks[key] for key in (order if order is not None else tasks)]
     workers = threads or os.cpu_count() or 1
@@ -75,7 +99,7 @@ def stream(
         engine = _engine(plan, wanted, slab, fits)
         try:
             for task, future in _in_flight(
-                wanted, lambda task: pool.submit(engine.run, task), workers
+                wanted, lambda task: pool.submit(make, engine, task), workers
             ):
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("the merge was stopped", hint="Nothing was written.")
@@ -103,10 +127,10 @@ def _engine(plan: Plan, tasks: Sequence[Task], slab: int, fits: Sequence[Finding
 
 
 def _in_flight(
-    tasks: Sequence[Task], submit: Callable[[Task], Future[Tensor]], workers: int
-) -> Iterator[tuple[Task, Future[Tensor]]]:
+    tasks: Sequence[Task], submit: Callable[[Task], Future[T]], workers: int
+) -> Iterator[tuple[Task, Future[T]]]:
     """Tasks with their futures, in order; later ones are submitted while earlier ones are used."""
-    waiting: deque[tuple[Task, Future[Tensor]]] = deque()
+    waiting: deque[tuple[Task, Future[T]]] = deque()
     held = 0
     for task in tasks:
         waiting.append((task, submit(task)))
@@ -133,7 +157,7 @@ def one_torch_thread() -> Generator[None]:
 
 def run(
     plan: Plan,
-    sink: Sink,
+    sink: Sink | Maker,
     *,
     threads: int | None = None,
     slab: int = SLAB,
@@ -142,11 +166,14 @@ def run(
     probe: OpenProbe | None = None,
 ) -> None:
     """Merge `plan` into `sink`. Whatever goes wrong, the sink leaves nothing that looks whole."""
+    if not isinstance(sink, Maker):
+        refuse_lora(plan)
     try:
         sink.open(plan)
         wanted = sink.order(plan)
-        tensors = stream(
-            plan, order=wanted, threads=threads, slab=slab, cancel=cancel, probe=probe,
+        make = sink.make if isinstance(sink, Maker) else Engine.run
+        tensors = _made(
+            plan, make, order=wanted, threads=threads, slab=slab, cancel=cancel, probe=probe,
             fitting=progress,
         )  # fmt: skip
         with contextlib.closing(tensors):
@@ -157,10 +184,17 @@ def run(
         raise
 
 
+def refuse_lora(plan: Plan) -> None:
+    """An InputError if the result is no model: its tensors are changes of another's."""
+    if plan.recipe.output.layout == "lora":
+        hint = "Take 'layout: lora' out of the recipe, or write it with LoraSink."
+        raise InputError("the recipe's result is a LoRA, not a model", hint=hint)
+
+
 def _pour(
     plan: Plan,
-    tensors: Iterator[tuple[Task, Tensor]],
-    sink: Sink,
+    tensors: Iterator[tuple[Task, Any]],
+    sink: Sink | Maker,
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Every tensor into the open sink, with progress after each."""

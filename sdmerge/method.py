@@ -189,6 +189,8 @@ class Whole:
 
 
 Stats = Callable[..., Any]
+Values = tuple[tuple[str, Scalar | tuple[float, ...]], ...]
+"""Parameters by name; a tuple has one value per model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,36 @@ class Method:
             arguments.append(random)
         takes = _keywords(self.body)
         return self.body(*arguments, **{takes[name]: value for name, value in values.items()})
+
+    def shares(self, values: Values, count: int) -> list[float] | None:
+        """How much of each of `count` models the result is; None if it is no fixed sum of them.
+
+        An elementwise method that turns with its models is one, and says its shares of unit
+        vectors.
+        """
+        spec, rotation = self.spec, self.spec.rotation
+        apart = spec.unit != "element" or spec.random or self.placed
+        if apart or self.stats or self.fit or rotation is None or not rotation.holds(dict(values)):
+            return None
+        units = torch.eye(count, dtype=torch.float64)
+        given = arguments(values, 2, torch.float64)
+        mixed = self.merge(units, None, Place(0, count, (count,)), None, given)
+        return [float(one) for one in mixed]
+
+
+def is_mean(shares: Sequence[float] | None) -> bool:
+    """Whether shares are known and sum to 1, so that a sum moves with its models."""
+    # weights of a body may be single-precision numbers
+    return shares is not None and abs(sum(shares) - 1) <= 1e-6
+
+
+def arguments(values: Values, rank: int, dtype: torch.dtype) -> dict[str, Any]:
+    """Parameter values for a body; one per model is a tensor that broadcasts against the stack."""
+    shape = (-1, *[1] * (rank - 1))
+    return {
+        name: torch.tensor(value, dtype=dtype).reshape(shape) if isinstance(value, tuple) else value
+        for name, value in values
+    }
 
 
 @functools.cache

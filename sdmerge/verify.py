@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 
 from sdmerge.adapters import MappedSource, open_model
+from sdmerge.adapters.lora.saving import stored_tensors
 from sdmerge.errors import InputError
 from sdmerge.families.recognise import EXTRA
 from sdmerge.fitting import OpenProbe
-from sdmerge.merge import Progress, stream
+from sdmerge.merge import Progress, run, stream
 from sdmerge.plan import Plan, plan
+from sdmerge.sinks import LoraSink
 from sdmerge.sinks.provenance import Origin, read_origin
 
 
@@ -51,6 +53,8 @@ def verify(
     again = plan(
         origin.recipe, roots=roots, allow_pickle=allow_pickle, known=origin.known, partial=True
     )
+    if again.recipe.output.layout == "lora":
+        return _verify_lora(path, again, origin, progress, cancel=cancel, probe=probe)
     stored = open_model(path)
     if not isinstance(stored, MappedSource):
         raise InputError("is not a checkpoint", where=str(path))
@@ -90,6 +94,38 @@ def _differing(
         if progress is not None:
             progress(Progress(count, len(shared), done, total, task.key))
     return tuple(differing)
+
+
+def _verify_lora(
+    path: Path,
+    again: Plan,
+    origin: Origin,
+    progress: Callable[[Progress], None] | None,
+    *,
+    cancel: threading.Event | None,
+    probe: OpenProbe | None,
+) -> Verification:
+    """The comparison of a LoRA, tensor by tensor of its own names."""
+    sink = LoraSink(None)
+    run(again, sink, progress=progress, cancel=cancel, probe=probe)
+    encoded = sink.encoded()
+    made, stored = encoded.tensors, stored_tensors(path, encoded)
+    shared = [name for name in made if name in stored]
+    return Verification(
+        tensors=len(shared),
+        differing=tuple(name for name in shared if not _same(made[name], stored[name])),
+        missing=tuple(name for name in made if name not in stored),
+        surplus=tuple(name for name in stored if name not in made),
+        changed_inputs=_changed(again, origin),
+    )
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are equal in every bit."""
+    alike = one.dtype == other.dtype and one.shape == other.shape
+    return alike and torch.equal(
+        one.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8)
+    )
 
 
 def _changed(again: Plan, origin: Origin) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from sdmerge.merge import one_torch_thread
 from sdmerge.methods import METHODS
 from sdmerge.plan import Combine, Plan, Task
 from sdmerge.plan.tasks import reads
-from sdmerge.recipe import ComponentRule, Recipe
+from sdmerge.recipe import ComponentRule, Output, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def comparison(recipe: Recipe) -> Recipe:
             for name, rule in last.components.items()
         },
     )
-    return replace(recipe, stages=(*recipe.stages[:-1], plain))
+    return replace(recipe, stages=(*recipe.stages[:-1], plain), output=Output())
 
 
 def measure(

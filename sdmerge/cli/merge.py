@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sdmerge.cli.losses import loss_data, print_loss
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.plan import print_report, report_data
 from sdmerge.cli.recipes import RecipeCommand, plan_of, probe, read_recipe, recipe_options
@@ -21,7 +22,7 @@ def target_options(command: Any) -> Any:
         ),
         click.option(
             "--layout",
-            type=click.Choice(["diffusers", "single-file"]),
+            type=click.Choice(["diffusers", "single-file", "lora"]),
             help="How it is stored; by default as -o ends.",
         ),
         click.option("--force", is_flag=True, help="Replace what is there."),
@@ -59,7 +60,8 @@ def write(session: Session, planned: Any, target: str, options: dict[str, Any]) 
     from sdmerge.merge import run
 
     layout = planned.recipe.output.layout
-    sink = open_sink(target, layout, force=options["force"], shard_size=options["max_shard_size"])
+    shard_size = options.get("max_shard_size", "")
+    sink = open_sink(target, layout, force=options["force"], shard_size=shard_size)
     data = report_data(planned)
     with session.output.progress("merging") as advance:
         run(
@@ -71,13 +73,19 @@ def write(session: Session, planned: Any, target: str, options: dict[str, Any]) 
         )
     written = {"path": str(sink.path), "tensor_hash": getattr(sink, "tensor_hash", None), **data}
     print_report(session.output, data)
+    if layout == "lora":
+        loss = loss_data(sink)
+        print_loss(session.output, loss)
+        written |= loss
     session.output.result(written, f"wrote {sink.path}", quiet=str(sink.path))
 
 
 def open_sink(target: str, layout: str | None, *, force: bool, shard_size: str) -> Any:
     """The sink that `-o` means: by its ending a file or a folder; the layout must agree."""
-    from sdmerge.sinks import FileSink, FolderSink
+    from sdmerge.sinks import FileSink, FolderSink, LoraSink
 
+    if layout == "lora":
+        return LoraSink(Path(target), force=force)
     single = target.lower().endswith((".safetensors", ".sft"))
     if layout is not None and (layout == "single-file") != single:
         wanted = "NAME.safetensors" if layout == "single-file" else "a folder"

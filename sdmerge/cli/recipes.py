@@ -69,8 +69,9 @@ class RecipeCommand(click.Command):
     """A command with a flag for each parameter of any method, those of plug-ins included."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        known = {param.name for param in self.params}
-        flags = [_flag(param) for name, param in _all_params().items() if _field(name) not in known]
+        known = {option for param in self.params for option in param.opts}
+        # a word that the command has itself means that; --set says the other
+        flags = [_flag(param) for name, param in _all_params().items() if f"--{name}" not in known]
         self.params.extend(flags)
         return super().get_params(ctx)
 

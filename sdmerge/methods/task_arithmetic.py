@@ -18,7 +18,8 @@ def task_arithmetic(
     """Add what each model learned to the base: base + λ·Σ wᵢ·(θᵢ - base).
 
     Ilharco et al., "Editing models with task arithmetic", 2023. A negative weight forgets a task.
-    Weights that sum to zero are not normalised.
+    Weights that sum to zero are not normalised. Of LoRAs stored as a LoRA of no set rank it is
+    exact: their factors side by side, which PEFT calls "cat" and kohya's scripts "concat".
 
     weight: How much of each model's difference from the base is added.
     lambda: Scale of the summed difference.

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdmerge.adapters import MappedSource
+from sdmerge.adapters.nothing import Nothing
 from sdmerge.adapters.source import Source
 from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
 from sdmerge.plan.inputs import Inputs, Member
+from sdmerge.plan.lora import changes, lora_bytes
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
-from sdmerge.plan.tasks import Fit, Read, Task, fit_key, reads, task_key
+from sdmerge.plan.tasks import Difference, Fit, Read, Task, fit_key, reads, task_key
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import sha256_of
 from sdmerge.tensors.spec import NARROW, TensorSpec, parse_dtype
@@ -50,6 +52,8 @@ class Plan:
     assets: Mapping[str, Source]
     """Whose tokenizer, scheduler, … the recipe names; others come from the first that has them."""
     report: Report
+    start: Mapping[str, TensorSpec]
+    """What a LoRA is a change of: the tensors of its base; of other results nothing."""
     cache: Path | None = field(default=None, compare=False)
 
     @functools.cached_property
@@ -64,6 +68,8 @@ class Plan:
         """The content id of the files that hold `key` in a source."""
         opened = self.sources[source]
         files = opened.files_of(key) if isinstance(opened, MappedSource) else opened.files
+        if isinstance(opened, Nothing):
+            return "nothing"
         return "".join(self.hashes[file] for file in files) or f"live:{id(opened)}"
 
     @functools.cached_property
@@ -104,17 +110,22 @@ def plan(
     partial: Leave out modules of LoRAs for which the base has no place; the report lists them.
     """
     _refuse_rounding(recipe)
-    _refuse_unplanned(recipe)
     inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {}, partial)
     members: dict[str, Member] = {}
     stages: list[StagePlan] = []
+    is_lora = recipe.output.layout == "lora"
     for stage in recipe.stages:
-        planned = StagePlanner(stage, inputs, members, recipe.seed).plan()
+        change = is_lora and stage is recipe.stages[-1]
+        planned = StagePlanner(stage, inputs, members, recipe.seed, change=change).plan()
         stages.append(planned)
         if stage.name:
             members[stage.name] = planned.member
     last = stages[-1]
-    tasks = _tasks(last.member, recipe)
+    if is_lora:
+        where = recipe.stages[-1].where
+        tasks = changes(last.member, last.base, recipe.output, inputs, where)
+    else:
+        tasks = _tasks(last.member, recipe)
     return Plan(
         recipe=recipe,
         family=last.member.family,
@@ -129,14 +140,9 @@ def plan(
             name: member.source for name, member in last.assets.items() if member.source is not None
         },
         report=_report(recipe, stages, tasks, inputs),
+        start=last.base.specs if is_lora and last.base is not None else {},
         cache=cache,
     )
-
-
-def _refuse_unplanned(recipe: Recipe) -> None:
-    if recipe.output.layout == "lora":
-        what = "'layout: lora' is part of the language, but this version writes checkpoints only"
-        raise PlanError(what, where=recipe.where, hint="One of: diffusers, single-file.")
 
 
 def _refuse_rounding(recipe: Recipe) -> None:
@@ -207,7 +213,7 @@ def _report(
         filters=tuple(taken for stage in stages for taken in stage.taken),
         left_out=left_out,
         read_bytes=sum(_read_bytes(task, inputs.sources) for task in tasks),
-        write_bytes=sum(task.spec.nbytes for task in tasks),
+        write_bytes=_write_bytes(tasks),
         peak_bytes=_peak_bytes(tasks, inputs.sources),
         notes=(
             *recipe.notes,
@@ -218,7 +224,15 @@ def _report(
 
 
 def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
-    return sum(sources[read.source].specs[task.key].nbytes for read in set(reads(task.node)))
+    read = [sources[one.source] for one in set(reads(task.node))]
+    return sum(one.specs[task.key].nbytes for one in read if not isinstance(one, Nothing))
+
+
+def _write_bytes(tasks: Sequence[Task]) -> int:
+    """What the result takes; of a LoRA the most, as ranks may turn out smaller."""
+    if any(isinstance(task.node, Difference) for task in tasks):
+        return lora_bytes(tasks)
+    return sum(task.spec.nbytes for task in tasks)
 
 
 def _peak_bytes(tasks: Sequence[Task], sources: Sequence[Source]) -> int:

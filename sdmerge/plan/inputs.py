@@ -84,6 +84,11 @@ class Inputs:
             self._weights[path] = opened
         return opened
 
+    @property
+    def loras(self) -> tuple[LoraFile, ...]:
+        """The LoRA files opened so far."""
+        return tuple(self._loras.values())
+
     def find(self, text: str, where: str) -> Path:
         """The path behind `text`: near the recipe, in the working folder or a root, on the hub."""
         if text in self.known and self.known[text].exists():

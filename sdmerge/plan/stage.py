@@ -12,6 +12,7 @@ from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.fits import Fits, whole_model
 from sdmerge.plan.inputs import Inputs, Member
+from sdmerge.plan.lora import no_base
 from sdmerge.plan.match import check_complete, check_members
 from sdmerge.plan.report import ComponentReport
 from sdmerge.plan.settings import Taken
@@ -32,6 +33,8 @@ class StagePlan:
     components: list[ComponentReport] = field(default_factory=list[ComponentReport])
     taken: list[Taken] = field(default_factory=list[Taken])
     notes: list[str] = field(default_factory=list[str])
+    base: Member | None = None
+    """What the stage starts from; for changes alone a model of zeros."""
     assets: dict[str, Member] = field(default_factory=dict[str, Member])
     """What a pipeline needs beside weights, where the recipe says whose: tokenizer → member."""
 
@@ -45,17 +48,27 @@ class _Part:
 
 
 class StagePlanner:
-    """Plans one stage; `stages` are the earlier ones by name."""
+    """Plans one stage; `stages` are the earlier ones by name.
+
+    One whose result is a change may do without a base, if its models are changes themselves.
+    """
 
     def __init__(
-        self, stage: Stage, inputs: Inputs, stages: Mapping[str, Member], seed: int
+        self,
+        stage: Stage,
+        inputs: Inputs,
+        stages: Mapping[str, Member],
+        seed: int,
+        *,
+        change: bool = False,
     ) -> None:
         self._stage = stage
         self._inputs = inputs
         self._stages = stages
         self._seed = seed
         self._spec = manifest()[stage.method]
-        self._base = self._open_base()
+        self._alone = no_base(stage, inputs, stages) if change and stage.base is None else None
+        self._base = self._alone or self._open_base()
         self._parts = self._open_parts()
         self._first = self._base or self._parts[0].member
         self._model = self._anatomy()
@@ -89,7 +102,7 @@ class StagePlanner:
             for name, part in parts.items()
             if part
         ]
-        return StagePlan(member, reports, valuer.taken, notes, assets)
+        return StagePlan(member, reports, valuer.taken, notes, self._base, assets)
 
     def _component_report(
         self, name: str, part: Mapping[str, Node], done: Member, rule: ComponentRule | None
@@ -137,10 +150,13 @@ class StagePlanner:
         from_base = self._spec.ordered or space == "delta"
         for ref in self._stage.models:
             member = self._open(ref.name, ref.path, self._base, ref.where)
+            if self._alone is not None and member.space == "operator":
+                what = f"'{ref.name}' acts on a model's weights, so it needs a base_model"
+                raise PlanError(what, where=ref.where, hint="Name the model under base_model.")
             if not (from_base and self._base is not None and member.nodes == self._base.nodes):
                 parts.append(_Part(member, ref.parameters))
         # of weights in order the base is the first: the A of a slerp
-        if self._spec.ordered and space == "weight" and self._base is not None:
+        if self._spec.ordered and space == "weight" and self._base not in (None, self._alone):
             parts.insert(0, _Part(self._base, _NO_SETTINGS))
         self._check_count(self._spec, parts, self._stage.where)
         return parts
@@ -310,7 +326,9 @@ class StagePlanner:
             block=self._model.block_of[key],
         )
         # a difference of nothing is nothing, whatever the delta method does with it
-        if space == "delta" and all(part.member.nodes.get(key, own) == own for part in parts):
+        if (space == "delta" or self._alone) and all(
+            part.member.nodes.get(key, own) == own for part in parts
+        ):
             return own
         return replace(merge, fit=fit)
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 from sdmerge.adapters.source import Space as Presented
 from sdmerge.manifest import Space
-from sdmerge.params import Scalar
+from sdmerge.method import Values
 from sdmerge.tensors.spec import TensorSpec
-
-Values = tuple[tuple[str, Scalar | tuple[float, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ LORA: tuple[Param, ...] = (
     Param("dialect", "text", "diffusers", "Whose names it bears: kohya, diffusers, peft, comfyui."),
     Param("partial", "bool", False, "Leave out what the dialect has no words for, and list it."),
 )
-"""What `output` takes beside `layout: lora`. Of several bounds each holds; all are caps on a rank
-that would be exact, and without any it is."""
+"""What `output` takes beside `layout: lora`. A rank is the smallest that keeps to all shares, but
+no larger than `rank` and `size` allow. Without any of them it is the sum of the inputs' ranks."""
 
 
 def read_output(fields: Mapping[str, Node]) -> Output:

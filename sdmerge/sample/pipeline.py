@@ -16,7 +16,7 @@ from torch import nn
 
 from sdmerge.errors import PlanError
 from sdmerge.fitting import OpenProbe
-from sdmerge.merge import Progress, run
+from sdmerge.merge import Progress, refuse_lora, run
 from sdmerge.plan import Plan
 from sdmerge.sinks import LiveSink
 from sdmerge.sinks.pipeline import component_names, side_files
@@ -34,6 +34,7 @@ def build_pipeline(
     """The pipeline that `plan` gives. Weights are rounded to the dtype the plan stores, then drawn
     with in `dtype` (by default float32 on a CPU, float16 elsewhere).
     """
+    refuse_lora(plan)
     _refuse_incomplete(plan)
     import diffusers
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sdmerge.adapters.lora.saving import lora_header
 from sdmerge.errors import InputError
 from sdmerge.manifest import manifest
 from sdmerge.plan import Input, Plan
@@ -65,6 +66,29 @@ def file_metadata(
     return entries
 
 
+def lora_metadata(
+    plan: Plan, folder: Path, title: str, kept: Mapping[str, tuple[int, float]]
+) -> dict[str, str]:
+    """All metadata of a LoRA; `kept` is the rank and the relative error by tensor, "" the whole."""
+    own = record(plan, folder)
+    errors = {key: float(f"{error:.3g}") for key, (_, error) in kept.items()}
+    shown = {key: rank for key, (rank, _) in kept.items() if key and rank}
+    rank = str(next(iter(shown.values()))) if len(set(shown.values())) == 1 else "Dynamic"
+    spec = _modelspec(plan, title)
+    if architecture := spec.get("modelspec.architecture"):
+        spec["modelspec.architecture"] = f"{architecture}/lora"
+    return {
+        "format": "pt",
+        **own,
+        **_webui(plan, own["sdmerge.recipe"]),
+        **spec,
+        "sdmerge.error": _dump({"total": errors.pop(""), "modules": errors}),
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": rank,
+        "ss_network_alpha": rank,
+    }
+
+
 def read_origin(path: Path) -> Origin:
     """What the result at `path` says of itself; an InputError if sdmerge did not write it."""
     entries = _entries(path)
@@ -83,6 +107,8 @@ def read_origin(path: Path) -> Origin:
 def _entries(path: Path) -> Mapping[str, str]:
     if not path.is_dir():
         return read_header(path).metadata
+    if (header := lora_header(path)) != path:
+        return read_header(header).metadata
     note = path / FOLDER_RECORD
     return json.loads(note.read_text("utf-8")) if note.is_file() else {}
 
@@ -184,7 +210,7 @@ def _modelspec(plan: Plan, title: str) -> dict[str, str]:
         "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
         "modelspec.title": plan.recipe.stages[-1].name or title,
         "modelspec.resolution": "x".join([str(_resolution(plan))] * 2),
-        "modelspec.merged_from": ", ".join(plan.source_names),
+        "modelspec.merged_from": ", ".join(one.name for one in plan.inputs),
         HASH_SLOT: "",
     }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from sdmerge.engine import Engine
 from sdmerge.families.keymap import KeyMap, Piece
 from sdmerge.plan import Plan, Task
 from sdmerge.tensors.dtypes import TORCH
@@ -35,6 +36,35 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Something went wrong, before or after `open`: leave nothing that looks whole."""
+        ...
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """A sink that takes something else than tensors: what it makes of a task itself."""
+
+    def open(self, plan: Plan) -> None:
+        """As of every sink."""
+        ...
+
+    def order(self, plan: Plan) -> Sequence[str]:
+        """As of every sink."""
+        ...
+
+    def make(self, engine: Engine, task: Task) -> Any:
+        """What `put` takes for the task; called by several threads at once."""
+        ...
+
+    def put(self, task: Task, tensor: Any) -> None:
+        """Take what `make` made."""
+        ...
+
+    def commit(self) -> None:
+        """As of every sink."""
+        ...
+
+    def abort(self) -> None:
+        """As of every sink."""
         ...
 
 

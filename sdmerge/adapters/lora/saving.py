@@ -24,6 +24,7 @@ from sdmerge.tensors.partial_folder import (
 from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.space import free_space_for
 from sdmerge.tensors.spec import TensorSpec
+from sdmerge.tensors.store import open_store
 from sdmerge.tensors.writer import SafetensorsWriter
 
 _HASH = "modelspec.hash_sha256"
@@ -101,6 +102,34 @@ def _specs(tensors: Mapping[str, Tensor]) -> dict[str, TensorSpec]:
         name: TensorSpec(code_of(tensor.dtype), tuple(tensor.shape))
         for name, tensor in tensors.items()
     }
+
+
+def stored_tensors(path: Path, encoded: Encoded) -> dict[str, Tensor]:
+    """The tensors of a LoRA that `write_lora` wrote, by the names they have in `encoded`."""
+    found: dict[str, Tensor] = {}
+    alone = f"{next(iter(encoded.settings))}." if len(encoded.settings) == 1 else ""
+    for file, folder in _files(path):
+        network = folder or (alone if path.is_dir() else "")
+        store = open_store(file)
+        for name, spec in store.specs.items():
+            found[network + name] = store.read(name).reshape(spec.shape)
+        store.close()
+    return found
+
+
+def lora_header(path: Path) -> Path:
+    """The file whose header speaks for a LoRA: itself, or the first of a folder's adapters."""
+    return next(iter(_files(path)), (path, ""))[0]
+
+
+def _files(path: Path) -> list[tuple[Path, str]]:
+    """The files of a LoRA, each with what `encode` put before its names."""
+    if not path.is_dir():
+        return [(path, "")]
+    return [
+        (folder.parent / ADAPTER_NAME, "" if folder.parent == path else f"{folder.parent.name}.")
+        for folder in sorted(_adapters(path))
+    ]
 
 
 def _write_file(

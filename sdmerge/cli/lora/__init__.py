@@ -11,6 +11,8 @@ COMMANDS = {
     "bake": ("bake", "Add LoRAs to a checkpoint."),
     "unbake": ("bake", "Subtract LoRAs that were baked into a checkpoint."),
     "inspect": ("inspect", "Say what a LoRA is and where it acts; compare two."),
+    "merge": ("merge", "Merge several LoRAs into one, by any method."),
+    "extract": ("extract", "Write what a model has beyond its base as a LoRA."),
     "convert": ("convert", "Write a LoRA in another dialect, without loss."),
     "resize": ("resize", "Make a LoRA's rank smaller, with a stated error."),
 }

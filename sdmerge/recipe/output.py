@@ -14,6 +14,7 @@ from sdmerge.recipe.values import read_scalar
 Word = TypeVar("Word", bound=str)
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 _ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
+_DIALECTS = ("kohya", "diffusers", "peft", "comfyui")
 _RANK = Range(1, 128, limits=(1, 4096))
 _SHARE = Range(0.0, 1.0)
 
@@ -25,7 +26,7 @@ LORA: tuple[Param, ...] = (
     Param("ratio", "float", 0.1, "Singular values of this share of the largest stay.", _SHARE),
     Param("quantile", "float", 0.75, "Share of the sum of singular values that stays.", _SHARE),
     Param("size", "text", "50MB", "Largest size of the file: the rank is what fits."),
-    Param("dialect", "text", "diffusers", "Whose names it bears: kohya, diffusers, peft, comfyui."),
+    Param("dialect", "choice", "diffusers", "Whose names it bears.", choices=_DIALECTS),
     Param("partial", "bool", False, "Leave out what the dialect has no words for, and list it."),
 )
 """What `output` takes beside `layout: lora`. A rank is the smallest that keeps to all shares, but

@@ -6,13 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from sdmerge.adapters.lora.parts import DOWN, UP, Parts
 from sdmerge.adapters.lora.saving import check_target, write_lora
 from sdmerge.adapters.lora.saying import cannot_say
-from sdmerge.adapters.lora.spelling import Dialect, Spelling, parse_dialect
+from sdmerge.adapters.lora.spelling import Dialect, Spelling
 from sdmerge.adapters.lora.writing import Encoded, encode
 from sdmerge.engine import Engine
 from sdmerge.errors import PlanError
@@ -45,7 +46,9 @@ class LoraSink:
     @property
     def dialect(self) -> Dialect:
         """Whose names the file bears."""
-        return parse_dialect(str(self._opened.recipe.output.lora.get("dialect", "diffusers")))
+        word = self._opened.recipe.output.lora.get("dialect", "diffusers")
+        known: tuple[Dialect, ...] = get_args(Dialect)
+        return next(one for one in known if one == word)
 
     @property
     def error(self) -> float:

@@ -214,7 +214,7 @@ def test_what_has_no_meaning_here_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "phrase"),
     [
-        ({"output": {"layout": "lora", "rank": 8}}, "'layout: lora' is part of the language"),
+        ({"output": {"layout": "lora", "rank": 8}}, "a LoRA of checkpoints needs a base_model"),
         ({"components": {"unte": {"take": "base"}}}, "Did you mean 'unet'"),
         ({"components": {"unet": {"merge_method": "linear"}}}, "has no unet to merge"),
         ({"components": {"text_encoder": {"merge_method": "ties"}}}, "needs a base_model"),

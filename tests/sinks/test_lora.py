@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -20,9 +20,11 @@ from tiny import ROOT, Data, canonical, cli, load, merged, metadata, planned, sa
 from torch import Tensor
 
 from sdmerge.adapters import LoraFile, MappedSource, open_model
+from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.errors import InputError, PlanError, SdmergeError
 from sdmerge.families.export import single_file_map
 from sdmerge.merge import run
+from sdmerge.recipe.output import LORA
 from sdmerge.sinks import FileSink, LoraSink
 from sdmerge.tensors.space import parse_size
 
@@ -247,7 +249,7 @@ def test_it_says_where_it_came_from(tmp_path: Path) -> None:
         ({**data(LORAS[0]), "base_model": None}, "fits no family at its own sizes"),
         ({**data(TUNED), "base_model": None}, "needs a base_model"),
         (data(TUNED), "how large is the LoRA to be"),
-        (data(BASE, TUNED, method="linear", rank=4, dialect="latin"), "no dialect 'latin'"),
+        (data(TUNED, rank=4, dialect="latin"), "dialect = 'latin' is not one of kohya"),
         (data(BASE, method="linear", rank=4), "does not differ from base_model"),
     ],
 )
@@ -256,6 +258,11 @@ def test_what_cannot_be_a_lora(tmp_path: Path, recipe: Data, said: str) -> None:
     with pytest.raises(SdmergeError, match=said):
         written(tmp_path / "x.safetensors", given)
     assert not list(tmp_path.iterdir())
+
+
+def test_recipes_know_every_dialect() -> None:
+    known = next(param for param in LORA if param.name == "dialect")
+    assert known.choices == get_args(Dialect)
 
 
 def test_only_its_own_sink_takes_it(tmp_path: Path) -> None:

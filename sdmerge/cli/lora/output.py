@@ -18,8 +18,9 @@ def lora_options(command: Any) -> Any:
     """`-o`, and a flag for everything that a recipe's output says of a LoRA."""
     for param in reversed(LORA):
         if param.name != "partial":  # the recipe's own flag means both
-            command = click.option(f"--{param.name.replace('_', '-')}", param.name,
-                                   metavar="VALUE", help=param.doc)(command)  # fmt: skip
+            words = "|".join(param.choices) or "VALUE"
+            flag = f"--{param.name.replace('_', '-')}"
+            command = click.option(flag, param.name, metavar=words, help=param.doc)(command)
     for option in (
         click.option("--threads", type=click.IntRange(1), help="Tensors at work at once."),
         click.option("--force", is_flag=True, help="Replace what is there."),

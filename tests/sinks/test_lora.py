@@ -249,7 +249,7 @@ def test_it_says_where_it_came_from(tmp_path: Path) -> None:
         ({**data(LORAS[0]), "base_model": None}, "fits no family at its own sizes"),
         ({**data(TUNED), "base_model": None}, "needs a base_model"),
         (data(TUNED), "how large is the LoRA to be"),
-        (data(TUNED, rank=4, dialect="latin"), "dialect = 'latin' is not one of kohya"),
+        (data(TUNED, rank=4, dialect="latin"), "dialect = 'latin' should be one of kohya"),
         (data(BASE, method="linear", rank=4), "does not differ from base_model"),
     ],
 )

@@ -46,7 +46,7 @@ def no_base(stage: Stage, inputs: Inputs, stages: Mapping[str, Member]) -> Membe
         if len(likely) != 1:
             titles = " or ".join(family.title for family in likely)
             what = f"may be for {titles}" if likely else "fits no family at its own sizes"
-            hint = "Name the checkpoint it belongs to under base_model."
+            hint = "Name the checkpoint it belongs to: base_model, or --base."
             raise PlanError(f"'{ref.name}' {what}", where=ref.where, hint=hint)
         families += likely
     first = families[0]

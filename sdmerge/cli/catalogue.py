@@ -110,7 +110,9 @@ def explain_scorer(spec: ScorerSpec) -> str:
     lines += [f"Usually {low:g}..{high:g}, {better} is better; degenerate pictures: {worst:g}."]
     lines += [f"Published model: {spec.checkpoint}."] if spec.checkpoint else []
     lines += [f"Needs {needs}."] if needs else []
-    return "\n".join([*lines, "", "Parameters", *(_explain(param) for param in spec.params)])
+    if spec.params:
+        lines += ["", "Parameters", *(_explain(param) for param in spec.params)]
+    return "\n".join(lines)
 
 
 @click.command("families")

@@ -158,7 +158,8 @@ def _source(
     if path.is_dir() and _holds_pictures(path):
         return _Source(path.name, folder=path)
     if not lines:
-        raise InputError(f"'{text}' is a model, which draws --prompts FILE")
+        hint = "A folder of pictures needs none; a model or a recipe draws them."
+        raise InputError("there are no --prompts to draw", where=text, hint=hint)
     recipe = recipe_of(text, options["settings"])
     plan = plan_of(session, recipe, allow_pickle=options["allow_pickle"])
     return _Source(Path(text.rstrip("/\\")).stem, plan=plan)

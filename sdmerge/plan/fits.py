@@ -79,7 +79,7 @@ class Fits:
             )
             if fit.models:
                 size = max(sum(task.spec.nbytes for task in model) for model in fit.models)
-                yield f"{fit.method} loads one model after the other, {readable(size)} each"
+                yield f"{fit.method} holds one whole model at a time, up to {readable(size)}"
 
 
 def _put(table: Mapping[str, Any], key: str, value: object) -> None:

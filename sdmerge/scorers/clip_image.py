@@ -18,7 +18,7 @@ _CHECKPOINT = "openai/clip-vit-base-patch32"
 def clip_image(batch: Batch, towers: Towers, *, model: str = _CHECKPOINT) -> Tensor:  # noqa: ARG001  `towers` are opened by it
     """How much a picture is like its reference, in content and style: cos(picture, reference).
 
-    Ruiz et al., "DreamBooth", 2022, section 4.1.
+    Ruiz et al., "DreamBooth", 2022.
 
     model: A CLIP for open_clip or transformers: a folder, or a name on the hub.
     """

@@ -21,8 +21,8 @@ def clip_iqa(
 ) -> Tensor:  # fmt: skip
     """How much more a picture is like "Good photo." than like "Bad photo.": a softmax of the two.
 
-    Wang et al., "Exploring CLIP for assessing the look and feel of images", 2022, equation 3, with
-    the model's own temperature. The paper removes the position embedding of a ResNet-50; here the
+    Wang et al., "Exploring CLIP for assessing the look and feel of images", 2022, with the
+    model's own temperature. The paper removes the position embedding of a ResNet-50; here the
     CLIP stays as it is, so that any will do.
 
     model: A CLIP for open_clip or transformers: a folder, or a name on the hub.

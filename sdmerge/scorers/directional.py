@@ -21,7 +21,7 @@ def directional(
 ) -> Tensor:  # fmt: skip
     """Whether a picture left its source the way the words say: cos(E(I')-E(I), E(T')-E(T)).
 
-    Gal et al., "StyleGAN-NADA", 2021, equation 2. I is the reference: the picture that this one
+    Gal et al., "StyleGAN-NADA", 2021. I is the reference: the picture that this one
     was made from, such as the same seed without a LoRA. T' is the caption, T what the reference
     shows. A picture that did not change, or a caption that says nothing new, scores 0.
 

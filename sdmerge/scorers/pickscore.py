@@ -31,7 +31,7 @@ def pickscore(
 ) -> Tensor:  # fmt: skip
     """How likely people are to pick a picture for a prompt: scale·cos(picture, caption).
 
-    Kirstain et al., "Pick-a-Pic", 2023, equation 1. Compare within one prompt only.
+    Kirstain et al., "Pick-a-Pic", 2023. Compare within one prompt only.
 
     model: PickScore's folder for transformers, or its name on the hub.
     processor: Where tokenizer and image processor lie, if not in the model's folder.

@@ -11,13 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
-from sdmerge.adapters.hub import file_from_hub, from_hub
+from sdmerge.adapters.hub import PICKLES, file_from_hub, from_hub
 from sdmerge.errors import FileError
 from sdmerge.params import Scalar
 from sdmerge.tensors.store import open_store
 
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class Loader:
         for path in [given] if given.is_absolute() else [place / given for place in places]:
             if path.exists():
                 return path.resolve()
-        if (found := _from_hub(model)) is not None:
+        more = (".py", *(PICKLES if self.allow_pickle else ()))
+        if (found := _from_hub(model, more)) is not None:
             return found
         looked = ", ".join(str(place) for place in places)
         hint = f"Looked in: {looked}, and for that name on the hub."
@@ -69,7 +69,7 @@ class Loader:
         files = [path for path in folder.iterdir() if path.is_file()]
         if any(path.suffix == ".safetensors" for path in files) or self.allow_pickle:
             return
-        pickles = [path.name for path in files if path.suffix in _PICKLES]
+        pickles = [path.name for path in files if path.suffix in PICKLES]
         if pickles:
             hint = "Pass --allow-pickle to read them with a restricted loader."
             what = f"{pickles[0]} is a pickle, which can run code"
@@ -89,7 +89,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def weights_file(folder: Path, *stems: str) -> Path:
     """The weights in `folder`: a .safetensors of one of these stems, else a pickle."""
-    for suffix in (".safetensors", *_PICKLES):
+    for suffix in (".safetensors", *PICKLES):
         for stem in stems:
             if (path := folder / f"{stem}{suffix}").is_file():
                 return path
@@ -97,9 +97,9 @@ def weights_file(folder: Path, *stems: str) -> Path:
     raise FileError(f"holds no weights ({names})", where=str(folder))
 
 
-def _from_hub(model: str) -> Path | None:
+def _from_hub(model: str, more: tuple[str, ...]) -> Path | None:
     owner, _, rest = model.partition("/")
     name, _, file = rest.partition("/")
     if not _REPO.fullmatch(f"{owner}/{name}"):
         return None
-    return file_from_hub(f"{owner}/{name}", file) if file else from_hub(model)
+    return file_from_hub(f"{owner}/{name}", file) if file else from_hub(model, more)

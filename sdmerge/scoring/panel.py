@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from sdmerge.scoring.choice import Choice, named
 from sdmerge.scoring.loader import Loader
 from sdmerge.scoring.prompts import Line
 from sdmerge.scoring.scorer import Judge, Scorers
+from sdmerge.scoring.towers import too_little
 
 BATCH = 16
 
@@ -91,6 +93,14 @@ class Panel:
         )
 
     def _scores(self, group: list[Shown], pictures: list[Judge], sets: list[Judge]) -> list[Scored]:
+        try:
+            return self._answers(group, pictures, sets)
+        except torch.OutOfMemoryError as error:
+            raise too_little(", ".join(self.names)) from error
+
+    def _answers(
+        self, group: list[Shown], pictures: list[Judge], sets: list[Judge]
+    ) -> list[Scored]:
         batch = self.batch(group)
         columns = {judge.name: _floats(judge(batch)) for judge in pictures}
         for judge in sets:

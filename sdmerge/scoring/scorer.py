@@ -65,7 +65,7 @@ class Judge:
     def raw(self, batch: Batch) -> Tensor:
         """The body's numbers [n], float64, on the CPU; lacking texts or references are an error."""
         self._check(batch)
-        scores = self.body(batch).detach().double().cpu().reshape(-1)
+        scores = self.body(batch).detach().cpu().double().reshape(-1)
         if len(scores) != len(batch):
             what = f"{self.name} gave {len(scores)} numbers for {len(batch)} pictures"
             raise ScorerError(what, hint="A scorer returns a tensor [n] for a batch of n pictures.")

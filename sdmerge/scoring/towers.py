@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sdmerge.errors import FileError, ScorerError, SdmergeError
+from sdmerge.errors import FileError, ResourceError, ScorerError, SdmergeError
 from sdmerge.scoring.batch import to_image
 from sdmerge.scoring.loader import Loader, read_json
 from sdmerge.scoring.preprocess import from_open_clip, from_processor
@@ -88,11 +88,19 @@ def loading(folder: Path, load: Callable[[], Any]) -> Any:
     """What `load` gives; errors of the libraries say which folder is meant."""
     try:
         return load()
-    except (SdmergeError, KeyboardInterrupt):
+    except torch.OutOfMemoryError as error:
+        raise too_little(str(folder)) from error
+    except (SdmergeError, MemoryError):
         raise
     except Exception as error:
         what = f"cannot be loaded as a scorer's model: {type(error).__name__}: {error}"
         raise FileError(what, where=str(folder)) from error
+
+
+def too_little(where: str) -> ResourceError:
+    """The error of a device whose memory is full."""
+    hint = "Close other programs, use --batch 1, or --device cpu."
+    return ResourceError("the device has too little memory for this", where=where, hint=hint)
 
 
 def open_clip_towers(loader: Loader, folder: Path) -> Towers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdmerge.adapters.hub import from_hub, wanted_files
+from sdmerge.adapters.hub import file_from_hub, from_hub, wanted_files
 
 
 @pytest.fixture
@@ -26,6 +26,10 @@ def test_what_was_downloaded_is_found(cache: Path) -> None:
     refs.mkdir()
     (refs / "main").write_text("0" * 40)
     assert from_hub("some/model") == snapshot
+    assert from_hub("some/model", (".py",)) == snapshot, "the hub is asked first, and is not there"
+    (snapshot / "weights.pt").write_bytes(b"x")
+    assert file_from_hub("some/model", "weights.pt") == snapshot / "weights.pt"
+    assert file_from_hub("some/model", "other.pt") is None
 
 
 @pytest.mark.parametrize("offline", [True, False])
@@ -61,3 +65,15 @@ def test_of_a_pipeline_only_its_folders_are_fetched() -> None:
 def test_of_anything_else_what_can_be_read() -> None:
     files = ["config.json", "model.safetensors", "pytorch_model.bin", "logo.png", "tokenizer.model"]
     assert wanted_files(files) == ["config.json", "model.safetensors", "tokenizer.model"]
+
+
+def test_scorers_want_more() -> None:
+    files = ["config.json", "modeling.py", "pytorch_model.bin", "logo.png"]
+    assert wanted_files(files, (".py",)) == ["config.json", "modeling.py"]
+    assert wanted_files(files, (".py", ".bin")) == files[:3]
+    safe = [*files, "model.safetensors"]
+    assert wanted_files(safe, (".py", ".bin")) == [
+        "config.json",
+        "modeling.py",
+        "model.safetensors",
+    ]

@@ -47,9 +47,10 @@ def _entry(line: bytes, where: str) -> dict[str, Any]:
 
 def _drop_half_line(path: Path) -> None:
     with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        kept = size
-        while kept and file.seek(kept - 1) is not None and file.read(1) != b"\n":
+        kept = file.seek(0, os.SEEK_END)
+        while kept:
+            file.seek(kept - 1)
+            if file.read(1) == b"\n":
+                break
             kept -= 1
-        if kept < size:
-            file.truncate(kept)
+        file.truncate(kept)

@@ -116,7 +116,8 @@ def _parameters(image: Picture, record: Record) -> str:
     lines = [record.prompt]
     if negative := record.settings.get("negative"):
         lines.append(f"Negative prompt: {negative}")
-    known = {_NAMES[name]: record.settings[name] for name in _NAMES if name in record.settings}
+    settings = {_NAMES[name]: record.settings.get(name) for name in _NAMES}
+    known = {name: value for name, value in settings.items() if value is not None}
     told = {**known, "Seed": record.seed, "Size": f"{image.width}x{image.height}"}
     if record.recipe_id:
         told["Model"] = f"sdmerge {record.recipe_id}"

@@ -1,7 +1,7 @@
 """votes.jsonl: a line per vote or per vote taken back; nothing is ever changed or removed.
 
-    {"id": "9f…", "left": CELL, "right": CELL, "choice": "left|right|tie|bad", "at": "2026-…Z"}
-    {"undo": "9f…", "at": "2026-…Z"}
+{"id": "9f…", "left": CELL, "right": CELL, "choice": "left|right|tie|bad", "at": "2026-…Z"}
+{"undo": "9f…", "at": "2026-…Z"}
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def add_votes(folder: Path, lines: Iterable[Mapping[str, Any]], where: str) -> i
     new: dict[str, Mapping[str, Any]] = {}
     for line in lines:
         entry = checked(line, where)
-        unknown = [entry[side] for side in ("left", "right") if entry.get(side, "") not in cells]
-        if "id" in entry and unknown:
+        named = [entry[side] for side in ("left", "right") if side in entry]
+        unknown = [name for name in named if name not in cells]
+        if unknown:
             hint = "Votes belong to the grid that they were cast on."
             raise InputError(f"the grid has no cell {unknown[0]}", where=where, hint=hint)
         if _key(entry) not in known:

@@ -76,13 +76,14 @@ def fit(count: int, games: Sequence[Game]) -> Strengths:
     second = np.array([game.second for game in games], np.intp)
     share = np.array([game.share for game in games], np.float64)
     theta = np.zeros(count)
-    covariance = np.eye(count) * PRIOR**2
+    covariance: Floats = np.eye(count) * PRIOR**2
     for _ in range(100):
         p = _sigmoid(theta[first] - theta[second])
         gradient = -theta / PRIOR**2
         np.add.at(gradient, first, share - p)
         np.add.at(gradient, second, p - share)
-        covariance = np.linalg.inv(_information(count, first, second, p * (1 - p)))
+        information = _information(count, first, second, p * (1 - p))
+        covariance = np.linalg.inv(information).astype(np.float64)
         step = covariance @ gradient
         largest = np.abs(step).max(initial=0.0)
         # the posterior is concave; a short step keeps the first ones from overshooting
@@ -92,7 +93,9 @@ def fit(count: int, games: Sequence[Game]) -> Strengths:
     return Strengths(theta, covariance)
 
 
-def _information(count: int, first: NDArray[np.intp], second: NDArray[np.intp], w: Floats) -> Floats:
+def _information(
+    count: int, first: NDArray[np.intp], second: NDArray[np.intp], w: Floats
+) -> Floats:
     """The negative second derivative of the log-posterior."""
     matrix = np.eye(count) / PRIOR**2
     for i, j, sign in ((first, first, 1), (second, second, 1), (first, second, -1)):

@@ -45,7 +45,7 @@ def read_grid(folder: Path) -> Grid:
         return Grid(axes, _text(data.get("title")), _text(data.get("recipe")), settings)
     except InputError as error:
         raise CorruptFile(error.what, where=str(path), hint=error.hint) from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"does not describe a grid: {_short(error)}"
         raise CorruptFile(what, where=str(path), hint="Draw the grid again.") from None
 
@@ -105,13 +105,17 @@ def _cell(entry: Mapping[str, Any], where: str) -> Cell:
             seed=int(entry["seed"]),
             file=_inside(entry["file"]),
             recipe_id=_text(entry.get("recipe_id")),
-            scores={_text(name): _number(score) for name, score in (entry["scores"] or {}).items()},
+            scores=_scores(entry.get("scores") or {}),
             seconds=None if seconds is None else _number(seconds),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         hint = "Remove the line; the cell is drawn again."
         what = f"this is not a cell: {_short(error)}"
         raise CorruptFile(what, where=where, hint=hint) from None
+
+
+def _scores(entry: Mapping[str, Any]) -> dict[str, float]:
+    return {_text(name): _number(score) for name, score in entry.items()}
 
 
 def _values(entry: Mapping[str, Any]) -> dict[str, Value]:

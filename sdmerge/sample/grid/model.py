@@ -29,10 +29,11 @@ class Axis:
         if len(self.labels) != len(self.values):
             counts = f"{len(self.labels)} labels for {len(self.values)} values"
             raise InputError(f"the axis {self.name} has {counts}")
-        keys = [value_key(value) for value in self.values]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
+        seen: set[str] = set()
+        for key in map(value_key, self.values):
+            if key in seen:
                 raise InputError(f"the axis {self.name} has the value {key} twice")
+            seen.add(key)
 
     def label(self, value: Value) -> str:
         """What people read for `value`."""

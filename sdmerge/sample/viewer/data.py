@@ -26,7 +26,10 @@ def grid_data(folder: Path, *, inline: bool) -> dict[str, Any]:
     for cell in read_cells(folder).values():
         at = _place(grid, places, cell)
         if at is not None:
-            shown[at] = (cell, at)  # a cell drawn anew, by another recipe, takes the old one's place
+            shown[at] = (
+                cell,
+                at,
+            )  # a cell drawn anew, by another recipe, takes the old one's place
     cells = [cell for cell, _ in shown.values()]
     data = {
         "id": _identity(grid),

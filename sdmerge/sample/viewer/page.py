@@ -34,7 +34,7 @@ def page(
     `votes` are the lines that are known already; the page sends new ones to `post`, if it names an
     address, and else keeps them in the browser. `inline` puts the pictures into the page as well.
     """
-    data = {**grid_data(folder, inline=inline), "votes": list(votes), "post": post}
+    grid = grid_data(folder, inline=inline)
     style = "\n".join(_asset(f"style/{name}.css") for name in _STYLES)
     parts = "\n".join(_asset(f"script/{name}.js") for name in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{parts}}})();\n'
@@ -42,10 +42,10 @@ def page(
     return _asset("page.html").format(
         generator=GENERATOR,
         policy=_policy(style, script),
-        title=html.escape(data["title"] or "sdmerge"),
+        title=html.escape(grid["title"] or "sdmerge"),
         style=style,
         script=script,
-        data=_inert({**data, "words": words}),
+        data=_inert({**grid, "votes": list(votes), "post": post, "words": words}),
     )
 
 

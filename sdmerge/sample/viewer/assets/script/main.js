@@ -9,6 +9,7 @@ const openViewer = (root, data) => {
   let theme = memory.get("theme") ?? "auto";
   let language = memory.get("language") ?? systemLanguage();
   let written = location.hash.slice(1);
+  app.ownZoom.set(state.cell, state.zoom);
 
   const restyle = () => {
     root.dataset.theme = theme;
@@ -21,7 +22,7 @@ const openViewer = (root, data) => {
     return () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        written = writeAddress(grid, state);
+        written = writeAddress(grid, { ...state, zoom: app.zoomOf(state.cell) });
         history.replaceState(null, "", `#${written}`);
       }, 150);
     };
@@ -131,6 +132,11 @@ const openViewer = (root, data) => {
     restyle();
     drawSoon();
   };
+  /** Strengths, covariance, win rates and votes to go, for other pages and for tests. */
+  app.fit = (count, games) => {
+    const found = fitStrengths(count, games);
+    return { ...found, rates: winRates(found), ...votesToGo(found, games.length) };
+  };
   app.fullscreen = () =>
     document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen?.();
 
@@ -153,6 +159,7 @@ const openViewer = (root, data) => {
     const address = location.hash.slice(1);
     if (address === written) return;
     Object.assign(state, readAddress(grid, address));
+    app.ownZoom.set(state.cell, state.zoom);
     drawSoon();
   });
   new ResizeObserver(drawSoon).observe(stage);

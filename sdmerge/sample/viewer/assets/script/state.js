@@ -21,7 +21,7 @@ const freshState = (grid) => ({
   lock: true,
   zoom: NO_ZOOM,
   difference: false,
-  gain: 8,
+  gain: 4,
   divider: 0.5,
   compare: null,
   panel: innerWidth >= 1000,

@@ -16,6 +16,7 @@ const tableView = (app) => {
   const labels = new Map(); // "c3" or "r5" → its element
   let layout = layoutOf(grid, app.state, 1000);
   let size = { width: 0, height: 0, head: 0, side: 0 };
+  let order = app.state.sort;
   let drawn = ""; // what the elements at hand were made for
 
   /** Room for labels: what they need, within reason. */
@@ -53,6 +54,8 @@ const tableView = (app) => {
     const now = JSON.stringify([state.x, state.y, state.at, state.sort, state.score, size, grid.version]);
     if (now !== drawn) forget();
     drawn = now;
+    if (state.sort !== order) node.scrollTo(0, 0);
+    order = state.sort;
     place();
     shown.forEach((element) => dress(element));
   };

@@ -84,8 +84,10 @@ const votesToGo = ({ theta, covariance }, votes) => {
   return { best, more: Math.max(0, Math.ceil(Math.max(votes, 1) * (Math.max(...needed) - 1))) };
 };
 
-/** What a vote on a pair would tell: large where the difference is open and the odds are even. */
+/** What a vote on a pair would tell: large where the difference is open and the odds are even, and
+ * larger near the top, since it is the winner that people look for. */
 const worthAsking = ({ theta, covariance }, i, j) => {
   const p = sigmoid(theta[i] - theta[j]);
-  return p * (1 - p) * doubt(covariance, i, j);
+  const nearTop = 2 * sigmoid(Math.max(theta[i], theta[j]) - Math.max(...theta));
+  return p * (1 - p) * doubt(covariance, i, j) * nearTop;
 };

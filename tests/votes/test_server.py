@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+import signal
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from grids import make_grid
+
+from tiny import ROOT
 
 from sdmerge.sample.grid import VOTES, read_cells
 from sdmerge.votes import read_votes
@@ -138,3 +145,20 @@ def test_many_at_once(server: VoteServer, tmp_path: Path) -> None:
         assert set(pool.map(send, range(40))) == {204}
     assert len(read_votes(tmp_path / "grid")) == 20
     assert len((tmp_path / "grid" / VOTES).read_text().splitlines()) == 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ctrl-C cannot be sent to one process there")
+def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
+    folder = make_grid(tmp_path / "grid")
+    run = subprocess.Popen(
+        [sys.executable, "-u", "-m", "sdmerge", "vote", str(folder), "--no-open"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert run.stderr is not None
+    address = re.findall(r"http://\S+", run.stderr.readline())[0]
+    with urllib.request.urlopen(address.partition("#")[0], timeout=5) as answer:
+        assert b"sdmerge" in answer.read()
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=20)
+    assert run.returncode == 0, err
+    assert "0 votes that tell; not settled yet" in out

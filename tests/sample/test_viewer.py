@@ -18,8 +18,6 @@ from sdmerge import jsonl
 from sdmerge.sample.grid import CELLS, Axis, Cell, Grid, append_cell, create, read_cells
 from sdmerge.sample.viewer import export, write_page
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own sockets
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

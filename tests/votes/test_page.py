@@ -21,8 +21,6 @@ from sdmerge.votes import Game, add_votes, fit, rank, read_votes
 from sdmerge.votes.ledger import read_lines
 from sdmerge.votes.server import VoteServer
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own sockets
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -259,7 +257,10 @@ def test_a_server_that_is_gone_loses_no_vote(
             page.context.set_offline(True)
             press(page, "ArrowLeft")
             page.wait_for_selector(".warning")
-            assert [json.loads(text)["choice"] for text in saved(page, tmp_path).open()] == ["left"]
+            assert [
+                json.loads(text)["choice"]
+                for text in saved(page, tmp_path).read_text().splitlines()
+            ] == ["left"]
             assert all("net::ERR_" in line for line in said.errors), said.errors
             said.errors.clear()
         server.shutdown()

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 from grids import make_grid
-
 from tiny import ROOT
 
 from sdmerge.sample.grid import VOTES, read_cells

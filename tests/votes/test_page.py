@@ -21,7 +21,6 @@ from sdmerge.votes import Game, add_votes, fit, rank, read_votes
 from sdmerge.votes.ledger import read_lines
 from sdmerge.votes.server import VoteServer
 
-
 CHANCE = "() => { let n = 1; Math.random = () => (n = (n * 16807) % 2147483647) / 2147483647; }"
 """Chance that is the same in every run (Park and Miller's generator)."""
 

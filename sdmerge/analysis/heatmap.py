@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from PIL.Image import Image as Picture
 
 from sdmerge.analysis.columns import Column
-from sdmerge.sample.sheet import readable, typeface
+from sdmerge.sample.fonts import readable, typeface
 
 _INK, _PAPER, _EMPTY = (32, 32, 32), (250, 250, 248), (235, 235, 232)
 _NEUTRAL = (255, 255, 252)

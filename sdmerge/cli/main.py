@@ -31,6 +31,8 @@ COMMANDS = {
     "embedding": ("embedding", "Merge textual inversions."),
     "sample": ("sample", "Draw pictures with models or recipes, side by side."),
     "score": ("score", "Score models, recipes or pictures, with the noise of each number."),
+    "view": ("grids", "Look at a grid of pictures, or export it."),
+    "vote": ("grids", "Ask which of two pictures is better, and rank what was compared."),
 }
 
 

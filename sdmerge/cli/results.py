@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from sdmerge.errors import InputError
 @output_options
 @click.pass_obj
 def show_command(session: Session, file: Path) -> None:
-    """Print the recipe that FILE was made by."""
+    """Print the recipe that FILE, a model or a picture, was made by."""
+    if file.suffix.lower() in (".png", ".webp"):
+        _show_picture(session, file)
+        return
     from sdmerge.recipe import to_yaml
     from sdmerge.sinks.provenance import read_origin
 
@@ -33,6 +37,18 @@ def show_command(session: Session, file: Path) -> None:
     for one in origin.inputs:
         session.output.note(f"# {one['name']}: {one['path']}")
     session.output.result(data, text.rstrip(), quiet=origin.recipe_id)
+
+
+def _show_picture(session: Session, file: Path) -> None:
+    from sdmerge.sample.picture import read_record
+
+    record = read_record(file)
+    session.output.note(f"# recipe {record.recipe_id}, drawn by sdmerge {record.version}")
+    settings = {"prompt": record.prompt, "seed": record.seed, **record.settings, **record.values}
+    for name, value in settings.items():
+        session.output.note(f"# {name}: {value}")
+    data = dataclasses.asdict(record)
+    session.output.result(data, record.recipe.rstrip(), quiet=record.recipe_id)
 
 
 @click.command("verify")

@@ -1,1 +1,1 @@
-"""Pictures: a pipeline from any plan, prompts, and a sheet that lays them side by side."""
+"""Pictures: a pipeline from any plan, prompts, sheets, grids and their viewer."""

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.Image import Image as Picture
+
+from sdmerge.sample.fonts import readable, typeface, wrapped
+from sdmerge.sample.written import written
 
 _GAP = 4
 _INK = (32, 32, 32)
 _PAPER = (250, 250, 248)
-_SIZE = 14
+_SIZE, _LINE = 14, 18
+_LINES = 3
+_WIDEST = 220
 _SMALLEST = 128
 """Pictures narrower than this are enlarged, by whole factors and without blur."""
-
-_CJK_FONTS = (
-    "NotoSansCJK-Regular.ttc", "NotoSansJP-Regular.otf", "NotoSansJP-Regular.ttf", "ipag.ttf",
-    "TakaoGothic.ttf", "Hiragino Sans GB.ttc", "YuGothM.ttc", "msgothic.ttc", "meiryo.ttc",
-)  # fmt: skip
 
 
 def sheet(
@@ -31,55 +29,46 @@ def sheet(
     Labels in letters that no installed font has are left out: a row of boxes says nothing.
     """
     width, height = rows[0][0].size
-    factor = max(1, -(-_SMALLEST // width))
+    factor = enlarged(width)
     cell = (width * factor, height * factor)
     font = typeface(_SIZE)
-    margin = _GAP * 2 + max((round(font.getlength(label)) for label in row_labels), default=0)
-    head = _GAP * 2 + 18 if any(readable(label) for label in column_labels) else _GAP
-    size = (margin + len(rows[0]) * (cell[0] + _GAP), head + len(rows) * (cell[1] + _GAP))
+    heads = [_lines(label, cell[0], _LINES) for label in column_labels]
+    sides = [_lines(label, _WIDEST, max(1, cell[1] // _LINE)) for label in row_labels]
+    margin = _GAP * 2 + max(
+        (round(font.getlength(text)) for side in sides for text in side), default=0
+    )
+    lines = max((len(head) for head in heads), default=0)
+    top = _GAP * 2 + _LINE * lines if lines else _GAP
+    size = (margin + len(rows[0]) * (cell[0] + _GAP), top + len(rows) * (cell[1] + _GAP))
     image = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(image)
-    for column, label in enumerate(column_labels):
-        if readable(label):
-            place = (margin + column * (cell[0] + _GAP), _GAP)
-            pen.text(place, _cut(label, cell[0], font), fill=_INK, font=font)
-    for row, (label, pictures) in enumerate(zip(row_labels, rows, strict=True)):
-        top = head + row * (cell[1] + _GAP)
-        pen.text((_GAP, top + cell[1] // 2 - 9), label, fill=_INK, font=font)
+    for column, head in enumerate(heads):
+        # what has fewer lines stands next to its pictures
+        _write(pen, head, (margin + column * (cell[0] + _GAP), _GAP + _LINE * (lines - len(head))))
+    for row, (side, pictures) in enumerate(zip(sides, rows, strict=True)):
+        y = top + row * (cell[1] + _GAP)
+        _write(pen, side, (_GAP, y + (cell[1] - _LINE * len(side)) // 2))
         for column, picture in enumerate(pictures):
             large = picture.resize(cell, Image.Resampling.NEAREST) if factor > 1 else picture
-            image.paste(large, (margin + column * (cell[0] + _GAP), top))
+            image.paste(large, (margin + column * (cell[0] + _GAP), y))
     return image
+
+
+def enlarged(width: int) -> int:
+    """How many times larger pictures of that width are drawn."""
+    return max(1, -(-_SMALLEST // width))
+
+
+def _lines(label: str, width: int, most: int) -> list[str]:
+    return wrapped(label, typeface(_SIZE), width, most) if readable(label) else []
+
+
+def _write(pen: ImageDraw.ImageDraw, lines: Sequence[str], at: tuple[int, int]) -> None:
+    for place, line in enumerate(lines):
+        pen.text((at[0], at[1] + _LINE * place), line, fill=_INK, font=typeface(_SIZE))
 
 
 def save(image: Picture, path: Path) -> None:
     """Write the image; a cancelled write leaves no file of that name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    image.save(partial, format="PNG")
-    partial.replace(path)
-
-
-def typeface(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """An installed font, one with Japanese letters if there is one."""
-    return _japanese_font(size) or ImageFont.load_default(size)
-
-
-@functools.cache
-def _japanese_font(size: int) -> ImageFont.FreeTypeFont | None:
-    """The first installed font that has Japanese letters."""
-    for name in _CJK_FONTS:
-        with contextlib.suppress(OSError):
-            return ImageFont.truetype(name, size)
-    return None
-
-
-def readable(label: str) -> bool:
-    """Whether the font at hand has the label's letters."""
-    return label.isascii() or _japanese_font(_SIZE) is not None
-
-
-def _cut(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    while len(label) > 1 and font.getlength(label) > width:
-        label = label[:-2] + "…"
-    return label
+    with written(path) as partial:
+        image.save(partial, format="PNG")

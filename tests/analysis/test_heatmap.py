@@ -100,7 +100,7 @@ def test_long_words_are_wrapped_and_many_models_fit() -> None:
 
 
 def test_letters_without_a_font_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdmerge.sample.sheet._japanese_font", lambda size: None)
+    monkeypatch.setattr("sdmerge.sample.fonts._installed", lambda: None)
     column = Column("コサイン", "cosine", (0.0, 0.0), 0.0, 1.0, ".2f")
     plain = Column("column 1", "cosine", (0.0, 0.0), 0.0, 1.0, ".2f")
     given = heatmap([column], ["ブロック", "all"], "t", [])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image
 from tiny import listing
 
+from sdmerge.sample import fonts
 from sdmerge.sample.sheet import save, sheet
 
 
@@ -51,26 +52,23 @@ def test_labels_make_room_for_themselves() -> None:
     short, long = sheet(rows, ["a"], ["x"]), sheet(rows, ["a much longer label"], ["x"])
     assert long.width > short.width
     assert long.height == short.height
-    assert sheet(rows, ["a"], ["x" * 500]).size == short.size
+    wrapped = sheet(rows, ["a"], ["x" * 500])
+    assert wrapped.width == short.width
+    assert short.height < wrapped.height == sheet(rows, ["a"], ["x" * 5000]).height
+    assert sheet(rows, ["a" * 500], ["x"]).width == sheet(rows, ["a" * 5000], ["x"]).width
     ink = np.asarray(short.convert("L"))[:20]
     assert ink.min() < 100
 
 
 def test_letters_that_no_font_has_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of boxes says nothing, and takes no room."""
-    found = ImageFont.truetype
-
-    def no_japanese(font: object = None, *rest: object, **more: object) -> object:
-        if isinstance(font, str) and font.endswith((".ttc", ".otf", ".ttf")):
-            raise OSError("not installed")
-        return found(font, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ImageFont, "truetype", no_japanese)
+    monkeypatch.setattr(fonts, "_installed", lambda: None)
     rows = [[plain((1, 2, 3))]]
     japanese, english = sheet(rows, ["a"], ["赤い丸"]), sheet(rows, ["a"], ["red"])
     assert japanese.height < english.height
     mixed = sheet([[plain((1, 2, 3)), plain((3, 2, 1))]], ["a"], ["赤い丸", "red"])
     assert mixed.height == english.height
+    assert sheet(rows, ["赤い丸"], ["a"]).width == sheet(rows, [""], ["a"]).width
 
 
 def test_saved_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Lines of JSON that only ever grow: a run that was killed leaves at most half a last line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sdmerge.errors import CorruptFile
+
+
+def append(path: Path, *entries: Mapping[str, Any]) -> None:
+    """Add a line per entry, on the disk when this returns. Half a line of a dead run is removed."""
+    lines = "".join(
+        json.dumps(entry, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+        for entry in entries
+    )
+    with path.open("ab") as file:
+        _drop_half_line(path)
+        file.write(lines.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and content of every whole line; nothing if there is no file."""
+    if not path.is_file():
+        return
+    whole = path.read_bytes().split(b"\n")[:-1]  # what follows the last line end is half a line
+    for number, line in enumerate(whole, 1):
+        if line.strip():
+            yield number, _entry(line, f"{path}:{number}")
+
+
+def _entry(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        hint = "Remove the line, or take the file from a copy."
+        raise CorruptFile(f"this line is not JSON: {error}", where=where, hint=hint) from None
+    if not isinstance(entry, dict):
+        raise CorruptFile("this line is not a JSON object", where=where, hint="Remove the line.")
+    return entry  # pyright: ignore[reportUnknownVariableType]
+
+
+def _drop_half_line(path: Path) -> None:
+    with path.open("rb+") as file:
+        kept = file.seek(0, os.SEEK_END)
+        while kept:
+            file.seek(kept - 1)
+            if file.read(1) == b"\n":
+                break
+            kept -= 1
+        file.truncate(kept)

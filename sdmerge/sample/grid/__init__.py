@@ -1,0 +1,36 @@
+"""A grid of pictures as data: a folder that any run can add to and any viewer can show.
+
+`model` holds the types, `folder` reads and writes them. Imports no torch.
+
+    grid.yaml      title, axes with values and labels, the recipe, the settings of all cells
+    cells.jsonl    a line per cell; of two with one id the later counts
+    cells/         the pictures, .png or .webp, each with its own recipe inside
+    votes.jsonl    a line per vote, where people have voted (sdmerge.votes)
+"""
+
+from sdmerge.sample.grid.folder import (
+    CELLS,
+    VOTES,
+    append_cell,
+    create,
+    picture_path,
+    read_cells,
+    read_grid,
+)
+from sdmerge.sample.grid.model import Axis, Cell, Grid, Value, cell_id, value_key
+
+__all__ = [
+    "CELLS",
+    "VOTES",
+    "Axis",
+    "Cell",
+    "Grid",
+    "Value",
+    "append_cell",
+    "cell_id",
+    "create",
+    "picture_path",
+    "read_cells",
+    "read_grid",
+    "value_key",
+]

@@ -1,0 +1,91 @@
+"""What the page is told of a grid."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from sdmerge.sample.grid import Axis, Cell, Grid, picture_path, read_cells, read_grid, value_key
+
+_TYPES = {".png": "image/png", ".webp": "image/webp"}
+_USUAL = (1, 1)
+
+
+def grid_data(folder: Path, *, inline: bool) -> dict[str, Any]:
+    """Axes, settings and every cell that lies on the axes; pictures as data: if `inline`."""
+    grid = read_grid(folder)
+    places = [{value_key(value): n for n, value in enumerate(axis.values)} for axis in grid.axes]
+    shown: dict[tuple[int, ...], tuple[Cell, tuple[int, ...]]] = {}
+    for cell in read_cells(folder).values():
+        at = _place(grid, places, cell)
+        if at is not None:
+            shown[at] = (
+                cell,
+                at,
+            )  # a cell drawn anew, by another recipe, takes the old one's place
+    cells = [cell for cell, _ in shown.values()]
+    data = {
+        "id": _identity(grid),
+        "title": grid.title,
+        "axes": [_axis(axis) for axis in grid.axes],
+        "settings": dict(grid.settings),
+        "size": _size(folder, cells),
+        "cells": [_cell(cell, at) for cell, at in shown.values()],
+    }
+    if inline:
+        data["pictures"] = {cell.file: _inlined(picture_path(folder, cell)) for cell in cells}
+    return data
+
+
+def _identity(grid: Grid) -> str:
+    """Tells grids apart whose votes one browser keeps; values may be added."""
+    told = json.dumps([grid.title, grid.recipe, [axis.name for axis in grid.axes]])
+    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    return {"name": axis.name, "values": list(axis.values), "labels": list(axis.labels)}
+
+
+def _cell(cell: Cell, at: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "id": cell.id,
+        "at": at,
+        "prompt": cell.prompt,
+        "seed": cell.seed,
+        "recipe": cell.recipe_id,
+        "scores": dict(cell.scores),
+        "seconds": cell.seconds,
+        "file": cell.file,
+    }
+
+
+def _place(grid: Grid, places: list[dict[str, int]], cell: Cell) -> tuple[int, ...] | None:
+    """Where the cell's values stand on the axes; None for one that was taken off."""
+    at: list[int] = []
+    for axis, known in zip(grid.axes, places, strict=True):
+        place = known.get(value_key(cell.values.get(axis.name)))
+        if place is None:
+            return None
+        at.append(place)
+    return tuple(at)
+
+
+def _size(folder: Path, cells: Iterable[Cell]) -> tuple[int, int]:
+    """Width and height of the first picture that can be read."""
+    for cell in cells:
+        with contextlib.suppress(OSError), Image.open(picture_path(folder, cell)) as image:
+            return image.size
+    return _USUAL
+
+
+def _inlined(path: Path) -> str:
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"data:{_TYPES[path.suffix.lower()]};base64,{content}"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sdmerge.errors import PlanError
 from sdmerge.manifest import MethodSpec
+from sdmerge.method import Value, Values
 from sdmerge.params import Param, Scalar
 from sdmerge.plan.anatomy import Anatomy
 from sdmerge.plan.settings import Resolved, Taken, resolve
-from sdmerge.method import Value, Values
 from sdmerge.recipe import ComponentRule, Setting, Stage
 
 

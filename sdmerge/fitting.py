@@ -170,7 +170,12 @@ def _find(
     probe = None
     if fit.probe is not None and open_probe is not None:
         inputs = fit.models or (plan.tasks,)
-        probe = open_probe([replace(plan, tasks=model) for model in inputs], fit.seed or 0)
+        # whatever the recipe makes of them, the inputs are models
+        output = replace(plan.recipe.output, layout=None)
+        recipe = replace(plan.recipe, output=output)
+        probe = open_probe(
+            [replace(plan, recipe=recipe, tasks=model) for model in inputs], fit.seed or 0
+        )
     told(0.0, {})
     yield from find(fit, METHODS[fit.method], FitModels(fit, engine, probe, told))
     yield _LOG, {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in log.items()}

@@ -76,7 +76,8 @@ def test_a_result_keeps_every_models_lines(tmp_path: Path) -> None:
     said = record(made, tmp_path / "out")["sdmerge.recipe"]
     assert "p.txt" not in said
     again = parse_recipe(said, folder=tmp_path)
-    assert "a castle\n" in str(again.stages[0].models[0].parameters["prompts"])
+    (rule,) = again.stages[0].models[0].parameters["prompts"]
+    assert rule.value == "a castle\n"
 
 
 def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ def record(figures: Mapping[str, Any]) -> None:
     (HERE / "merge.svg").write_text(plot(figures["methods"]), "utf-8")
     tools = [f"{name} {version}" for name, version in figures["peers"].items()]
     parts = [
-        _table(["", "seconds", "× floor", "GB anonymous"], _methods(figures["methods"])),
+        table(["", "seconds", "× floor", "GB anonymous"], _methods(figures["methods"])),
         "![Seconds per merge](merge.svg)",
-        _table(["models of 0.5 B", *_names(figures["models"])], _growth(figures["models"])),
-        _table(["billions, two models", *_names(figures["size"])], _growth(figures["size"])),
+        table(["models of 0.5 B", *_names(figures["models"])], _growth(figures["models"])),
+        table(["billions, two models", *_names(figures["size"])], _growth(figures["size"])),
         f"{figures['cores']} cores; {', '.join(tools)}. {figures['note']}".strip(),
     ]
     put("merge", "\n\n".join(parts))
@@ -47,7 +47,8 @@ def _growth(growth: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
     return [[size, *(f"{second:.2f}" for second in row.values())] for size, row in growth.items()]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 

@@ -8,15 +8,44 @@ other names. A parameter with one value per model comes as float64 [n].
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
+from sdmerge.lowrank import Factors
 from sdmerge.method import Whole
 from sdmerge.tensors.spill import Found
 
-__all__ = ["Found", "Models", "Probe"]
+__all__ = ["Change", "Found", "Keep", "Models", "Probe", "Said", "Training", "untold"]
+
+Keep = Callable[[Tensor], Tensor]
+"""What is kept of a layer's inputs, given as rows [n, d]; it is summed over all of them."""
+
+Change = Factors | Tensor
+"""A difference from a base's weight: as it was factored [o, i·k·k], or in the weight's shape."""
+
+Said = Callable[[float, Mapping[str, float]], None]
+"""Takes the share of the work that is done, and numbers that tell how it goes."""
+
+
+def untold(done: float, numbers: Mapping[str, float]) -> None:
+    """Nobody asks how it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How column mergers are trained (see methods/ziplora.py); `weights` are one per model."""
+
+    weights: Sequence[float]
+    updates: int
+    batch: int
+    rate: float
+    similarity: Literal["cosine", "product"]
+    similarity_weight: float
+    samples: int
+    steps: int
 
 
 class Probe(Protocol):
@@ -31,11 +60,13 @@ class Probe(Protocol):
         ...
 
     def activations(
-        self, place: int, prompts: Sequence[str], *, samples: int, steps: int, widest: int
-    ) -> Iterator[tuple[str, Tensor]]:
-        """For the weight of every linear and convolution layer XᵀX [d, d], X its inputs as rows.
+        self, place: int, prompts: Sequence[str], keep: Mapping[str, Keep], *,
+        samples: int, steps: int,
+    ) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
+        """For every weight in `keep` that a linear or convolution layer has: the sum, in float64,
+        of what is kept of the inputs that the layer sees.
 
-        Layers whose rows are longer than `widest` are passed over.
+        A convolution's input is as many rows as its output has pixels, each as long as a filter.
         """
         ...
 
@@ -57,6 +88,18 @@ class Probe(Protocol):
         """What a scorer says of the pictures that the first input draws with these weights.
 
         The mean over prompts, more being better, whichever way the scorer counts.
+        """
+        ...
+
+    def mergers(
+        self, changes: Mapping[str, Sequence[Change | None]], prompts: Mapping[str, Sequence[str]],
+        training: Training, said: Said,
+    ) -> Iterator[tuple[str, Mapping[int, Tensor]]]:  # fmt: skip
+        """Column mergers as ZipLoRA trains them: by weight, and by place for those that change it,
+        a number per input channel of a linear or convolution layer.
+
+        `changes` are the inputs' differences from the base by weight, `prompts` each input's own
+        by its name, in order. What is no such layer's weight is added whole.
         """
         ...
 
@@ -91,10 +134,17 @@ class Models(Protocol):
         """One input's tensor, float32, in its shape."""
         ...
 
+    def change(self, place: int, key: str) -> Change | None:
+        """One input's difference from the base; None if there is none."""
+        ...
+
     def base(self, key: str) -> Tensor:
         """The base's weights, or where the recipe has none the first model's."""
         ...
 
-    def report(self, done: float) -> None:
-        """Say what share of the work is done; stops here if the user wants to stop."""
+    def report(self, done: float, numbers: Mapping[str, float] | None = None) -> None:
+        """Say what share of the work is done; stops here if the user wants to stop.
+
+        `numbers` tell how it goes, and are kept with what is found.
+        """
         ...

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sdmerge.engine import Engine, Findings
 from sdmerge.errors import Cancelled, PlanError, SdmergeError
-from sdmerge.fit import Probe
-from sdmerge.method import Method, Whole
+from sdmerge.fit import Change, Probe, Said, untold
+from sdmerge.method import Method, Whole, as_tensor
 from sdmerge.methods import METHODS
 from sdmerge.plan.build import Plan
 from sdmerge.plan.tasks import Difference, Fit, Node, Task, fits_below, reads
@@ -25,8 +25,13 @@ from sdmerge.tensors.spill import Spill, write_spill
 OpenProbe = Callable[[Sequence[Plan], int], Probe]
 """Makes a probe of the inputs, given as plans of whole models, and of a seed."""
 
-Report = Callable[[Fit, float], None]
-"""Takes a fit and the share of it that is done."""
+Log = Mapping[str, Sequence[float]]
+"""What a fit says of how it goes: numbers by name, one for each time they were told."""
+
+Report = Callable[[Fit, float, Log], None]
+"""Takes a fit, the share of it that is done and what it said so far."""
+
+_LOG = ""  # no tensor has this key
 
 KEPT = 20 << 30
 """Bytes of findings that a workspace keeps; older ones make room for new ones."""
@@ -39,7 +44,7 @@ class FitModels:
     fit: Fit
     engine: Engine
     given_probe: Probe | None = None
-    told: Callable[[float], None] = lambda _: None
+    told: Said = untold
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,7 +65,7 @@ class FitModels:
         return self.fit.blocks[key]
 
     def whole(self, key: str) -> Whole:
-        self.told(-1.0)
+        self.told(-1.0, {})
         return self.engine.whole(self.fit.merges[key], key, self.fit.specs[key].shape)
 
     def read(self, place: int, key: str) -> Tensor:
@@ -69,11 +74,22 @@ class FitModels:
         numel = self.fit.specs[key].numel
         return self.engine.whole(alone, key, shape).row(0, 0, numel).reshape(shape)
 
+    def change(self, place: int, key: str) -> Change | None:
+        node = self.fit.merges[key].inputs[place]
+        if node is None:
+            return None
+        shape = self.fit.specs[key].shape
+        factors = self.engine.factors(node, self.fit.bases[key], key, shape)
+        if factors is not None:
+            return factors if factors.rank else None
+        found = self.read(place, key)
+        return found if found.any() else None
+
     def base(self, key: str) -> Tensor:
         return self.engine.tensor(self.fit.bases[key], key, self.fit.specs[key].shape)
 
-    def report(self, done: float) -> None:
-        self.told(done)
+    def report(self, done: float, numbers: Mapping[str, float] | None = None) -> None:
+        self.told(done, numbers or {})
 
 
 def find(fit: Fit, method: Method, models: FitModels) -> Iterable[tuple[str, Any]]:
@@ -87,10 +103,7 @@ def find(fit: Fit, method: Method, models: FitModels) -> Iterable[tuple[str, Any
 
 
 def _values(fit: Fit) -> dict[str, Any]:
-    return {
-        name: torch.tensor(value, dtype=torch.float64) if isinstance(value, tuple) else value
-        for name, value in fit.values
-    }
+    return {name: as_tensor(value, torch.float64) for name, value in fit.values}
 
 
 @contextlib.contextmanager
@@ -121,6 +134,8 @@ def fitted(
             spill = Spill(path)
             stack.callback(spill.close)
             found.append(spill)
+            if report is not None and (log := _log(spill)):
+                report(fit, 1.0, log)
         yield found
 
 
@@ -141,20 +156,36 @@ def _find(
     report: Report | None,
     cancel: threading.Event | None,
 ) -> Iterable[tuple[str, Any]]:
-    def told(done: float) -> None:
+    log: dict[str, list[float]] = {}
+
+    def told(done: float, numbers: Mapping[str, float]) -> None:
         if cancel is not None and cancel.is_set():
             raise Cancelled("the merge was stopped", hint="Nothing was written.")
+        for name, number in numbers.items():
+            log.setdefault(name.replace("|", " "), []).append(number)  # as spills name things
         if report is not None and done >= 0:
-            report(fit, done)
+            report(fit, done, log)
 
     engine = Engine(plan.sources, plan.source_names, METHODS, fits=found)
     probe = None
     if fit.probe is not None and open_probe is not None:
         inputs = fit.models or (plan.tasks,)
-        probe = open_probe([replace(plan, tasks=model) for model in inputs], fit.seed or 0)
-    told(0.0)
+        # whatever the recipe makes of them, the inputs are models
+        output = replace(plan.recipe.output, layout=None)
+        recipe = replace(plan.recipe, output=output)
+        probe = open_probe(
+            [replace(plan, recipe=recipe, tasks=model) for model in inputs], fit.seed or 0
+        )
+    told(0.0, {})
     yield from find(fit, METHODS[fit.method], FitModels(fit, engine, probe, told))
-    told(1.0)
+    yield _LOG, {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in log.items()}
+
+
+def _log(spill: Spill) -> Log:
+    """What the fit said when it was made, if it said anything."""
+    found = spill.of(_LOG)
+    assert isinstance(found, Mapping), "a log has names"
+    return {name: [float(one) for one in numbers] for name, numbers in found.items()}
 
 
 def _wanted(plan: Plan, tasks: Sequence[Task]) -> set[int]:

@@ -22,7 +22,7 @@ Seen = Literal["weight", "delta", "either"]
 Unit = Literal["element", "row", "tensor"]
 
 
-ProbeKind = Literal["activations", "gradients", "modules", "score"]
+ProbeKind = Literal["activations", "gradients", "modules", "mergers", "score"]
 Side = Literal["both", "left"]
 
 

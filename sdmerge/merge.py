@@ -8,7 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sdmerge.engine import SLAB, Engine, Findings
 from sdmerge.errors import Cancelled, InputError
-from sdmerge.fitting import OpenProbe, fitted
+from sdmerge.fitting import Log, OpenProbe, fitted
 from sdmerge.methods import METHODS
 from sdmerge.methods.kernels import compiled
 from sdmerge.plan.build import Plan
@@ -35,7 +35,8 @@ class Progress:
     """How far a merge is; `key` is the tensor just written.
 
     `what` is "merging", or before that "fitting" with the method that looks at the models; then
-    bytes are those of the models' tensors, and `key` is empty.
+    bytes are those of the models' tensors, and `key` is empty. `log` is what the fit says of how
+    it goes: numbers by name, one for each time they were told.
     """
 
     tensors: int
@@ -44,6 +45,7 @@ class Progress:
     of_bytes: int
     key: str
     what: str = "merging"
+    log: Log = field(default_factory=dict[str, Sequence[float]])
 
 
 def stream(
@@ -86,9 +88,9 @@ def _made(
     wanted = [tasks[key] for key in (order if order is not None else tasks)]
     workers = threads or os.cpu_count() or 1
 
-    def report(fit: Fit, done: float) -> None:
+    def report(fit: Fit, done: float, log: Log) -> None:
         if fitting is not None:
-            fitting(_fitting(fit, done))
+            fitting(_fitting(fit, done, log))
 
     # torch keeps its number of threads per calling thread
     with (
@@ -108,12 +110,11 @@ def _made(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _fitting(fit: Fit, done: float) -> Progress:
+def _fitting(fit: Fit, done: float, log: Log) -> Progress:
     tensors = len(fit.merges) * len(fit.names)
     size = sum(4 * spec.numel for spec in fit.specs.values()) * len(fit.names)
-    return Progress(
-        round(done * tensors), tensors, round(done * size), size, "", f"fitting {fit.method}"
-    )
+    what = f"fitting {fit.method}"
+    return Progress(round(done * tensors), tensors, round(done * size), size, "", what, log)
 
 
 def _engine(plan: Plan, tasks: Sequence[Task], slab: int, fits: Sequence[Findings]) -> Engine:

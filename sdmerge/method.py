@@ -189,8 +189,12 @@ class Whole:
 
 
 Stats = Callable[..., Any]
-Values = tuple[tuple[str, Scalar | tuple[float, ...]], ...]
-"""Parameters by name; a tuple has one value per model."""
+
+Value = Scalar | tuple[float, ...] | tuple[str, ...]
+"""Of a parameter for one tensor; a tuple has one per model."""
+
+Values = tuple[tuple[str, Value], ...]
+"""Parameters by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +284,16 @@ def is_mean(shares: Sequence[float] | None) -> bool:
 
 
 def arguments(values: Values, rank: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Parameter values for a body; one per model is a tensor that broadcasts against the stack."""
+    """Parameter values for a body; numbers, one per model, are a tensor that fits the stack."""
     shape = (-1, *[1] * (rank - 1))
-    return {
-        name: torch.tensor(value, dtype=dtype).reshape(shape) if isinstance(value, tuple) else value
-        for name, value in values
-    }
+    return {name: as_tensor(value, dtype, shape) for name, value in values}
+
+
+def as_tensor(value: Value, dtype: torch.dtype, shape: tuple[int, ...] = (-1,)) -> Any:
+    """Numbers, one per model, as a tensor; other values as they are."""
+    if not isinstance(value, tuple) or any(isinstance(one, str) for one in value):
+        return value
+    return torch.tensor(value, dtype=dtype).reshape(shape)
 
 
 @functools.cache

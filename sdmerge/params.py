@@ -59,7 +59,8 @@ _SWITCH = {"true": True, "yes": True, "on": True, "1": True,
            "false": False, "no": False, "off": False, "0": False}  # fmt: skip
 
 PerModel = Annotated[T, _PerModel()]
-"""One value per model. In a method's body it broadcasts against the stacked inputs."""
+"""One value per model. In a method's body numbers broadcast against the stacked inputs; of lines
+there is a tuple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,8 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
         mergekit=next((extra.default for extra in extras if isinstance(extra, Mergekit)), None),
         a_to_b=any(isinstance(extra, AToB) for extra in extras),
     )
-    if param.per_model and param.kind not in ("float", "int"):
-        raise TypeError(f"{owner}: parameter {name} is per model, so it must be a number")
+    if param.per_model and param.kind not in ("float", "int", "lines"):
+        raise TypeError(f"{owner}: parameter {name} is per model, so it must be a number or lines")
     try:
         param.check(param.default)
     except MethodError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sdmerge.cli.fits import FitLogs
 from sdmerge.cli.losses import loss_data, print_loss
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.plan import print_report, report_data
@@ -64,15 +65,12 @@ def write(session: Session, planned: Any, target: str, options: dict[str, Any]) 
     sink = open_sink(target, layout, force=options["force"], shard_size=shard_size)
     data = report_data(planned)
     with session.output.progress("merging") as advance:
-        run(
-            planned,
-            sink,
-            threads=options["threads"],
-            progress=lambda done: advance(done.written, done.of_bytes, done.what),
-            probe=probe,
-        )
+        logs = FitLogs(advance)
+        run(planned, sink, threads=options["threads"], progress=logs.take, probe=probe)
+    data |= {"fits": logs.kept} if logs.kept else {}
     written = {"path": str(sink.path), "tensor_hash": getattr(sink, "tensor_hash", None), **data}
     print_report(session.output, data)
+    logs.show(session.output)
     if layout == "lora":
         loss = loss_data(sink)
         print_loss(session.output, loss)

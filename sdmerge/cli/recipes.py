@@ -68,11 +68,14 @@ def stored(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
 class RecipeCommand(click.Command):
     """A command with a flag for each parameter of any method, those of plug-ins included."""
 
+    only: str | None = None
+    """The method whose parameters it takes; None: of any."""
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         known = {option for param in self.params for option in param.opts}
         # a word that the command has itself means that; --set says the other
-        flags = [_flag(param) for name, param in _all_params().items() if f"--{name}" not in known]
-        self.params.extend(flags)
+        every = _all_params(self.only).items()
+        self.params.extend(_flag(param) for name, param in every if f"--{name}" not in known)
         return super().get_params(ctx)
 
 
@@ -85,11 +88,11 @@ def _field(name: str) -> str:
     return f"param_{name}"
 
 
-def _all_params() -> Mapping[str, Param]:
-    """Every parameter name of every method, described as most methods mean it."""
+def _all_params(only: str | None) -> Mapping[str, Param]:
+    """Every parameter name of one method or every method, described as most of them mean it."""
     meanings: dict[str, dict[str, list[str]]] = {}
     found: dict[str, Param] = {}
-    for spec in manifest().values():
+    for spec in manifest().values() if only is None else [manifest()[only]]:
         for param in spec.params:
             found.setdefault(param.name, param)
             meanings.setdefault(param.name, {}).setdefault(param.doc, []).append(spec.name)

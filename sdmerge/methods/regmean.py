@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, cast
 
@@ -21,14 +22,18 @@ def inner_products(
     models: Models, *, prompts: str, samples: int, steps: int, widest: int
 ) -> Iterator[Found]:
     """Per input and layer the inner products of its input's channels over all samples."""
+    narrow = [key for key, shape in models.shapes.items() if 0 < math.prod(shape[1:]) <= widest]
     for place in range(len(models.names)):
         models.report(place / len(models.names))
         found = models.probe.activations(
-            place, prompts.split("\n")[:-1], samples=samples, steps=steps, widest=widest
+            place, prompts.splitlines(), dict.fromkeys(narrow, _gram), samples=samples, steps=steps
         )
         for key, gram in found:
-            if key in models.shapes:
-                yield key, {str(place): gram}
+            yield key, {str(place): gram}
+
+
+def _gram(rows: Tensor) -> Tensor:
+    return rows.T @ rows
 
 
 @method(

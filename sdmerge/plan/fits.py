@@ -14,6 +14,9 @@ from sdmerge.tensors.spec import TensorSpec
 
 Whole = tuple[Task, ...]
 
+LOADED = ("activations", "gradients", "mergers", "score")
+"""Probes of models that run, with their weights."""
+
 
 @dataclass
 class Fits:
@@ -49,7 +52,7 @@ class Fits:
         shared = (scope, spec.name, own, merge.names)
         if shared not in self._known:
             self._known[shared] = len(self.every)
-            models = wholes() if spec.fit.probe in ("activations", "gradients", "score") else ()
+            models = wholes() if spec.fit.probe in LOADED else ()
             seed = self.seed if models else None
             self.every.append(
                 Fit(spec.name, spec.version, own, merge.names, spec.fit.probe, seed,

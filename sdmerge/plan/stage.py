@@ -10,7 +10,7 @@ from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.plan.anatomy import Anatomy, anatomy
-from sdmerge.plan.fits import Fits, whole_model
+from sdmerge.plan.fits import Fits, Whole, whole_model
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.lora import no_base
 from sdmerge.plan.match import check_complete, check_members
@@ -256,6 +256,12 @@ class StagePlanner:
             self._check_count(spec, parts, rule.where)
         return holder, {key: self._node(key, spec, parts, rule, valuer) for key in keys}
 
+    def _wholes(self, spec: MethodSpec, members: list[Member]) -> tuple[Whole, ...]:
+        """The inputs as models of their own; where changes of the base are trained, it as well."""
+        trained = spec.fit is not None and spec.fit.probe == "mergers"
+        every = [*members, self._first] if trained else members
+        return tuple(whole_model(member, self._first) for member in every)
+
     def _keys(self, holder: Member, component: str) -> list[str]:
         return [key for key in holder.specs if self._model.component_of(key) == component]
 
@@ -318,7 +324,7 @@ class StagePlanner:
         fit = self._fits.add(
             self._model.component_of(key) if rule else "",
             spec,
-            lambda: tuple(whole_model(part.member, self._first) for part in parts),
+            lambda: self._wholes(spec, [part.member for part in parts]),
             key=key,
             merge=merge,
             start=own,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sdmerge.errors import PlanError
 from sdmerge.manifest import MethodSpec
+from sdmerge.method import Value, Values
 from sdmerge.params import Param, Scalar
 from sdmerge.plan.anatomy import Anatomy
 from sdmerge.plan.settings import Resolved, Taken, resolve
-from sdmerge.plan.tasks import Values
 from sdmerge.recipe import ComponentRule, Setting, Stage
 
 
@@ -59,12 +59,14 @@ class Valuer:
         param: Param,
         models: Sequence[Mapping[str, Setting]],
         rule: ComponentRule | None,
-    ) -> Scalar | tuple[float, ...]:
+    ) -> Value:
         own = rule.parameters.get(param.name) if rule else None
         shared = self._stage.parameters.get(param.name)
         if not param.per_model:
             return self._first(key, param, (own, shared))
         found = [self._first(key, param, (own, model.get(param.name), shared)) for model in models]
+        if param.kind == "lines":
+            return tuple(str(value) for value in found)
         return tuple(float(value) for value in found)
 
     def _first(self, key: str, param: Param, settings: Sequence[Setting | None]) -> Scalar:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sdmerge.fit import Keep
 
 
 def squared_gradients(
@@ -29,23 +31,23 @@ def squared_gradients(
 
 @contextlib.contextmanager
 def watched(
-    layers: Iterator[tuple[str, nn.Module]], grams: dict[str, Tensor], widest: int
+    layers: Iterable[tuple[str, nn.Module]], kept: Mapping[str, Keep], sums: dict[str, Tensor]
 ) -> Generator[None]:
-    """Every layer adds XᵀX of its inputs X, in rows, to `grams` while this lasts."""
+    """Every layer in `kept` adds what is kept of its inputs to `sums` while this lasts."""
     with contextlib.ExitStack() as stack:
         for key, layer in layers:
-            if layer.weight[0].numel() <= widest:  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType, reportUnknownMemberType, reportAttributeAccessIssue]
-                hook = layer.register_forward_pre_hook(_gatherer(key, grams))
+            if key in kept:
+                hook = layer.register_forward_pre_hook(_gatherer(key, kept[key], sums))
                 stack.callback(hook.remove)
         yield
 
 
-def _gatherer(key: str, grams: dict[str, Tensor]) -> Callable[[nn.Module, Any], None]:
+def _gatherer(key: str, keep: Keep, sums: dict[str, Tensor]) -> Callable[[nn.Module, Any], None]:
     def gather(layer: nn.Module, inputs: Any) -> None:
         rows = _rows(layer, inputs[0].detach().float())
         if rows is not None:
-            gram = (rows.T @ rows).double()
-            grams[key] = grams[key] + gram if key in grams else gram
+            found = keep(rows).double()
+            sums[key] = sums[key] + found if key in sums else found
 
     return gather
 

@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from sdmerge.errors import PlanError
+from sdmerge.fit import Change, Keep, Said, Training
 from sdmerge.plan import Plan
+from sdmerge.sample.changed import Changed, layers_of
 from sdmerge.sample.denoising import denoising_loss
 from sdmerge.sample.draw import Sampling, Shot, draw
 from sdmerge.sample.gather import squared_gradients, watched
 from sdmerge.sample.pipeline import build_pipeline
+from sdmerge.sample.zipping import Lessons, found, lessons, train
 from sdmerge.scorers import SCORERS
 from sdmerge.scoring.choice import parse_choice
 from sdmerge.scoring.loader import Loader
@@ -59,15 +62,36 @@ class PipelineProbe:
             return {main: (module.eval(), _unet_inputs(module.config))}
 
     def activations(
-        self, place: int, prompts: Sequence[str], *, samples: int, steps: int, widest: int
-    ) -> Iterator[tuple[str, Tensor]]:
-        """XᵀX of every layer, over all that it sees while the pipeline draws."""
+        self, place: int, prompts: Sequence[str], keep: Mapping[str, Keep], *,
+        samples: int, steps: int,
+    ) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
+        """What is kept of all that each layer sees while the pipeline draws."""
         pipeline = self._pipeline(place)
-        grams: dict[str, Tensor] = {}
-        with watched(self._layers(pipeline), grams, widest):
+        sums: dict[str, Tensor] = {}
+        with watched(self._layers(pipeline), keep, sums):
             for _ in draw(pipeline, self._shots(prompts, samples), Sampling(steps, GUIDANCE)):
                 pass
-        yield from ((key, gram.cpu()) for key, gram in grams.items())
+        yield from ((key, one.cpu()) for key, one in sums.items())
+
+    def mergers(
+        self, changes: Mapping[str, Sequence[Change | None]], prompts: Mapping[str, Sequence[str]],
+        training: Training, said: Said,
+    ) -> Iterator[tuple[str, Mapping[int, Tensor]]]:  # fmt: skip
+        """Column mergers, trained on latents that each model draws for its own prompts.
+
+        The last plan is the base's; every model is the base with its changes at work.
+        """
+        pipeline = self._pipeline(-1)
+        parameters = dict(self._parameters(pipeline))
+        changed = Changed(layers_of(self._layers(pipeline)), parameters, changes)
+        shots = {name: self._shots(own, training.samples) for name, own in prompts.items()}
+        with changed.hooked():
+            taught: dict[str, Lessons] = {}
+            for place, (name, own) in enumerate(shots.items()):
+                with changed.alone(place):
+                    taught[name] = lessons(pipeline, own, training, GUIDANCE)
+            train(pipeline, changed, taught, training, said)
+        yield from found(changed.mergers)
 
     def gradients(
         self, place: int, prompts: Sequence[str], *, samples: int, steps: int

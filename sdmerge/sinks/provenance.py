@@ -144,7 +144,14 @@ def _portable_stage(stage: Stage, texts: Mapping[str, str], folder: Path) -> Sta
         stage,
         parameters=_with_lines(stage.method, stage.parameters, texts),
         base=_shown(stage.base, folder) if stage.base else None,
-        models=tuple(replace(ref, path=_shown(ref.path, folder)) for ref in stage.models),
+        models=tuple(
+            replace(
+                ref,
+                path=_shown(ref.path, folder),
+                parameters=_with_lines(stage.method, ref.parameters, texts),
+            )
+            for ref in stage.models
+        ),
         apply=tuple(replace(one, path=_shown(one.path, folder)) for one in stage.apply),
         components=rules,
         layer_ranges=tuple(

@@ -25,7 +25,7 @@ from sdmerge.tally import PLAIN
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.testing.stand_in import StandIn
 
-Value = Scalar | tuple[float, ...]
+Value = Scalar | tuple[float, ...] | tuple[str, ...]
 Values = Mapping[str, Value]
 
 DEFAULTS: Values = {}
@@ -203,7 +203,7 @@ class Bench:
         for param in self.method.spec.params:
             value = given.get(param.name, usual(param))
             if param.per_model and not isinstance(value, tuple):
-                value = (float(value),) * count
+                value = (value,) * count if isinstance(value, str) else (float(value),) * count
             found[param.name] = value[:count] if isinstance(value, tuple) else value
         return tuple(found.items())
 
@@ -217,7 +217,7 @@ class Bench:
         yield DEFAULTS
         for param in self.method.spec.params:
             yield from ({param.name: end} for end in ends(param))
-            if param.per_model:
+            if param.per_model and param.kind != "lines":
                 low, high = (float(end) for end in ends(param)[:2])
                 yield {param.name: (low, high, low, high)}
 

@@ -20,7 +20,7 @@ from sdmerge.lowrank import Factors
 from sdmerge.manifest import Side, Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
-from sdmerge.method import LEAF, Method, Whole
+from sdmerge.method import LEAF, Method, Whole, as_tensor
 from sdmerge.methods import METHODS
 from sdmerge.methods.kernels import has_kernel
 from sdmerge.place import Place
@@ -349,9 +349,7 @@ def _in_float64(bench: Bench, models: list[Tensor], base: Tensor, values: Values
     rows = [(model.double() - from_base).reshape(-1) for model in models]
     ((_, _, shape),) = slabs(method.spec.unit, tuple(base.shape), base.numel())
     wide = {
-        name: torch.tensor(value, dtype=torch.float64).reshape(-1, *[1] * len(shape))
-        if isinstance(value, tuple)
-        else value
+        name: as_tensor(value, torch.float64, (-1, *[1] * len(shape)))
         for name, value in bench.values(values, len(models))
     }
     flat = {name: v.reshape(-1, 1) if isinstance(v, Tensor) else v for name, v in wide.items()}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sdmerge.fit import Change, Keep, Said, Training
 from sdmerge.plan.tasks import Fit
 
 _MOST_CHANNELS = 1000
@@ -31,14 +33,15 @@ class StandIn:
         return {component: (_Summed(name, spec.shape), {})}
 
     def activations(
-        self, place: int, prompts: Sequence[str], *, samples: int, steps: int, widest: int
-    ) -> Iterator[tuple[str, Tensor]]:
-        """The inner products of a few random rows."""
+        self, place: int, prompts: Sequence[str], keep: Mapping[str, Keep], *,
+        samples: int, steps: int,
+    ) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
+        """What is kept of a few random rows."""
         for key, spec in self._fit.specs.items():
             width = math.prod(spec.shape[1:])
-            if len(spec.shape) > 1 and 0 < width <= widest:
+            if len(spec.shape) > 1 and width > 0 and key in keep:
                 rows = self._noise(place, key, (2 * width, width), prompts, samples, steps)
-                yield key, rows.T @ rows
+                yield key, keep[key](rows)
 
     def gradients(
         self, place: int, prompts: Sequence[str], *, samples: int, steps: int
@@ -60,6 +63,24 @@ class StandIn:
         asked = repr((scorer, list(prompts), samples, steps)).encode()
         sign = 1 - 2 * (hashlib.blake2b(asked).digest()[0] & 1)
         return sign * sum(float(tensor.double().sum()) for tensor in weights.values())
+
+    def mergers(
+        self, changes: Mapping[str, Sequence[Change | None]], prompts: Mapping[str, Sequence[str]],
+        training: Training, said: Said,
+    ) -> Iterator[tuple[str, Mapping[int, Tensor]]]:  # fmt: skip
+        """Random numbers, far from 1."""
+        said(1.0, {})
+        asked = list(zip(prompts.values(), training.weights, strict=True))
+        shared = replace(training, weights=())
+        for key, inputs in changes.items():
+            shape = self._fit.specs[key].shape
+            places = [place for place, change in enumerate(inputs) if change is not None]
+            if len(shape) > 1:
+                noise = {
+                    place: self._noise(place, key, shape[1:2], asked[place], shared)
+                    for place in places
+                }
+                yield key, {place: 2 * one.float() for place, one in noise.items()}
 
     def _noise(self, place: int, key: str, shape: tuple[int, ...], *asked: object) -> Tensor:
         text = repr((self._fit.seed, self._fit.names[place], key, shape, asked)).encode()

@@ -37,7 +37,8 @@ def layers(model: Two) -> list[tuple[str, nn.Module]]:
 
 def grams_of(model: Two, x: Tensor) -> dict[str, Tensor]:
     grams: dict[str, Tensor] = {}
-    with torch.no_grad(), watched(iter(layers(model)), grams, 1000):
+    kept = {key: lambda rows: rows.T @ rows for key, _ in layers(model)}
+    with torch.no_grad(), watched(layers(model), kept, grams):
         model(x[:2])
         model(x[2:])
     return grams

@@ -49,6 +49,37 @@ def test_a_result_keeps_the_lines_and_not_the_file(tmp_path: Path) -> None:
     assert "a castle" in said
 
 
+def each(first: str, shared: str = "") -> str:
+    """Prompts of one model's own, and others for all."""
+    said = f"parameters: {{prompts: {shared}}}" if shared else ""
+    return (
+        f"merge_method: zip_gate\nbase_model: {tiny.words(0)}\nmodels:\n"
+        f"- {{model: {tiny.words(1)}, name: z, parameters: {{prompts: {first}}}}}\n"
+        f"- {{model: {tiny.words(2)}, name: a}}\n{said}"
+    )
+
+
+def test_every_model_may_have_lines_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a castle\n", "utf-8")
+    (fit,) = plan(parse_recipe(each("p.txt", "[a moat]"), folder=tmp_path)).fits
+    # models of a method without order are sorted by name, and their values with them
+    assert fit.names == ("a", "z")
+    assert dict(fit.values)["prompts"] == ("a moat\n", "a castle\n")
+    with pytest.raises(PlanError, match="the merge needs prompts"):
+        plan(parse_recipe(each("p.txt"), folder=tmp_path))
+
+
+def test_a_result_keeps_every_models_lines(tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text("a castle\n", "utf-8")
+    made = plan(parse_recipe(each(str(file), "[a moat]"), folder=tmp_path))
+    said = record(made, tmp_path / "out")["sdmerge.recipe"]
+    assert "p.txt" not in said
+    again = parse_recipe(said, folder=tmp_path)
+    (rule,) = again.stages[0].models[0].parameters["prompts"]
+    assert rule.value == "a castle\n"
+
+
 def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="needs prompts"):
         plan(parse_recipe(recipe(""), folder=tmp_path))

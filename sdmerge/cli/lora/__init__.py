@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": ("inspect", "Say what a LoRA is and where it acts; compare two."),
     "merge": ("merge", "Merge several LoRAs into one, by any method."),
     "extract": ("extract", "Write what a model has beyond its base as a LoRA."),
+    "ziplora": ("ziplora", "Fuse a subject's LoRA and a style's by trained mergers."),
     "convert": ("convert", "Write a LoRA in another dialect, without loss."),
     "resize": ("resize", "Make a LoRA's rank smaller, with a stated error."),
 }

@@ -17,9 +17,9 @@ ORDER = [
     "errors", "jsonl", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
     "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
-    "factored", "engine", "fitting", "sinks", "merge", "embedding", "scoring", "scorers",
-    "plugins", "workspace", "verify", "lora", "sample", "votes", "analysis", "testing", "cli",
-    "__main__",
+    "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
+    "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "analysis", "testing",
+    "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

@@ -37,9 +37,12 @@ class ModuleStore:
 
 
 def module_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """What a saved file of the module holds, by name; a runtime LoRA's own tensors are left out."""
+    """What a saved file of the module holds, by name; a runtime LoRA's own tensors are left out.
+
+    Names are those of the module before it was compiled or wrapped for a LoRA.
+    """
     return {
-        name.replace(".base_layer.", "."): tensor
+        name.replace(".base_layer.", ".").replace("_orig_mod.", ""): tensor
         for name, tensor in module.state_dict(keep_vars=True).items()
         if ".lora_" not in name
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -49,8 +49,21 @@ class MappedSource:
         self.metadata = {
             key: value for store in stores.values() for key, value in store.metadata.items()
         }
-        self._stores = stores
+        self.stores = stores
         self._keymap = keymap
+
+    def over(self, wrap: Callable[[TensorStore], TensorStore]) -> MappedSource:
+        """The same tensors, read from what `wrap` makes of each store."""
+        return MappedSource(
+            self.path,
+            {head: wrap(store) for head, store in self.stores.items()},
+            self._keymap,
+            family=self.family,
+            layout=self.layout,
+            variant=self.variant,
+            missing=self.missing,
+            left_out=self.left_out,
+        )
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Tensor:
         """Elements [start, stop) of the canonical tensor `key`, flat, in the stored dtype."""
@@ -104,12 +117,12 @@ class MappedSource:
         return store.read(name).reshape(rows, columns).t().reshape(-1)[low:high]
 
     def _find(self, source: str) -> tuple[TensorStore, str]:
-        if "" in self._stores:
-            return self._stores[""], source
+        if "" in self.stores:
+            return self.stores[""], source
         head, _, name = source.partition(".")
-        return self._stores[head], name
+        return self.stores[head], name
 
     def close(self) -> None:
         """Let go of the files."""
-        for store in self._stores.values():
+        for store in self.stores.values():
             store.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ import click
 from sdmerge.cli.recipes import is_recipe
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
+from sdmerge.recipe.model import Applied
+from sdmerge.sample.settings import SAMPLING, Sampling, read_sampling
+
+_SHORT = {"guidance_scale": ["--guidance"], "negative_prompt": ["--negative"]}
+_SIDES = ("width", "height")
 
 
 def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,12 +27,13 @@ def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--force", is_flag=True, help="Replace what is there."),
         click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
                      help="Change a value of every recipe."),
+        click.option("--embedding", "embeddings", multiple=True, metavar="FILE",
+                     type=click.Path(path_type=Path, dir_okay=False),
+                     help="A textual inversion; may be repeated."),
+        click.option("--lora", "loras", multiple=True, metavar="FILE[:WEIGHT]",
+                     help="A LoRA to draw with, as if it were merged in; may be repeated."),
         click.option("--size", help="WIDTHxHEIGHT in pixels; by default the model's own."),
-        click.option("--negative", default="", help="What the pictures should not show."),
-        click.option("--guidance", default=7.5, show_default=True,
-                     help="Classifier-free guidance."),
-        click.option("--steps", default=25, show_default=True, type=click.IntRange(1),
-                     help="Denoising steps."),
+        *(_flag(name) for name in reversed([*SAMPLING]) if name not in _SIDES),
         click.option("--seeds", default=1, show_default=True, type=click.IntRange(1),
                      help="Pictures per prompt."),
         click.option("--seed", default=0, show_default=True, help="First seed."),
@@ -35,19 +42,45 @@ def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def sampling_of(options: Mapping[str, Any]) -> Any:
-    """How pictures are drawn, as the options say."""
-    from sdmerge.sample.draw import Sampling
+def _flag(name: str) -> Callable[..., Any]:
+    param = SAMPLING[name]
+    kinds = {"int": int, "float": float}
+    return click.option(
+        f"--{name.replace('_', '-')}", *_SHORT.get(name, []), name,
+        type=kinds.get(param.kind, str), help=param.doc,
+    )  # fmt: skip
 
+
+def sampling_of(options: Mapping[str, Any]) -> Sampling:
+    """How pictures are drawn, as the options say; what they leave out is the model's business."""
     width, height = read_size(options["size"])
-    return Sampling(options["steps"], options["guidance"], options["negative"], width, height)
+    given = {name: options[name] for name in SAMPLING if name not in _SIDES}
+    sides = {"width": width, "height": height}
+    return read_sampling({k: v for k, v in {**given, **sides}.items() if v is not None})
 
 
-def recipe_of(model: str, settings: tuple[str, ...]) -> Recipe:
-    """A recipe file, or a model as it is."""
+def recipe_of(model: str, settings: tuple[str, ...], loras: Sequence[str] = ()) -> Recipe:
+    """A recipe file, or a model as it is, with LoRAs applied to the result."""
     if is_recipe(model):
-        return load_recipe(Path(model), settings)
-    return recipe_from_data({"merge_method": "linear", "models": [{"model": model}]}, model)
+        recipe = load_recipe(Path(model), settings)
+    else:
+        recipe = recipe_from_data({"merge_method": "linear", "models": [{"model": model}]}, model)
+    last = recipe.stages[-1]
+    applied = tuple(read_lora(text) for text in loras)
+    stages = (*recipe.stages[:-1], replace(last, apply=(*last.apply, *applied)))
+    return replace(recipe, stages=stages)
+
+
+def read_lora(text: str) -> Applied:
+    """FILE or FILE:WEIGHT; a path is relative to the working folder, not to a recipe."""
+    path, _, tail = text.rpartition(":")
+    weight = _number(tail)
+    if not path or weight is None:
+        path, weight = text, 1.0
+    if not -4 <= weight <= 4:
+        raise InputError(f"--lora {text}: the weight {weight:g} is outside -4..4")
+    there = Path(path).expanduser()
+    return Applied(str(there.resolve()) if there.exists() else path, weight, "--lora")
 
 
 def read_size(text: str | None) -> tuple[int | None, int | None]:
@@ -64,3 +97,10 @@ def read_size(text: str | None) -> tuple[int | None, int | None]:
 
 def _is_side(text: str) -> bool:
     return text.isdecimal() and int(text) > 0 and int(text) % 8 == 0
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sdmerge.cli.drawing import drawing_options, recipe_of, sampling_of
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import check_picture, plan_of
 from sdmerge.errors import InputError
+from sdmerge.sample.settings import Sampling
 
 
 @click.command("sample")
@@ -43,19 +45,19 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
     check_picture(target, force=options["force"])
     from sdmerge.sample.sheet import save, sheet
 
-    prompts = _prompts(options["prompts"])
+    prompts, sampling = _prompts(options["prompts"]), sampling_of(options)
     plans = [
         plan_of(
-            session, recipe_of(model, options["settings"]), allow_pickle=options["allow_pickle"]
+            session,
+            recipe_of(model, options["settings"], options["loras"]),
+            allow_pickle=options["allow_pickle"],
         )
         for model in models
     ]
     labels = [Path(model.rstrip("/\\")).stem for model in models]
     shots = [(prompt, options["seed"] + n) for prompt in prompts for n in range(options["seeds"])]
-    save(
-        sheet(_draw(session, plans, labels, shots, options), labels, [text for text, _ in shots]),
-        target,
-    )
+    rows = _draw(session, [*zip(labels, plans, strict=True)], shots, sampling, options["embeddings"])
+    save(sheet(rows, labels, [text for text, _ in shots]), target)
     session.output.result(
         {"path": str(target), "models": list(models), "prompts": prompts},
         f"wrote {target}",
@@ -65,27 +67,38 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
 
 def _draw(
     session: Session,
-    plans: list[Any],
-    labels: list[str],
+    plans: Sequence[tuple[str, Any]],
     shots: list[tuple[str, int]],
-    options: dict[str, Any],
+    sampling: Sampling,
+    embeddings: tuple[Path, ...],
 ) -> list[list[Any]]:
     """A row of pictures per plan, a picture per (prompt, seed)."""
-    from sdmerge.sample.draw import Shot, draw
-    from sdmerge.sample.pipeline import build_pipeline
+    from sdmerge.live import LiveMerge
+    from sdmerge.sample.draw import Drawer, Shot
+    from sdmerge.sample.inversion import load_inversion
     from sdmerge.sample.probe import pipelines
 
-    sampling = sampling_of(options)
-    wanted = [Shot(prompt, seed) for prompt, seed in shots]
+    wanted = [Shot(prompt, seed, sampling) for prompt, seed in shots]
+    live = LiveMerge(device=session.device, probe=pipelines)
+    drawer = Drawer(live, inversions=[load_inversion(path) for path in embeddings])
     rows: list[list[Any]] = []
-    for number, (plan, label) in enumerate(zip(plans, labels, strict=True), 1):
+    for number, (label, plan) in enumerate(plans, 1):
         session.output.note(f"{number} of {len(plans)}: {label}")
-        rows.append(
-            list(
-                draw(build_pipeline(plan, device=session.device, probe=pipelines), wanted, sampling)
-            )
-        )
+        live.show(plan)
+        _say_suited(session, drawer.suited, sampling)
+        rows.append([picture.image for picture in drawer.draw(wanted)])
     return rows
+
+
+def _say_suited(session: Session, found: Any, sampling: Sampling) -> None:
+    """What was chosen for a distilled model, where the user left it open."""
+    chosen = [
+        f"--{name.replace('_', '-')} {getattr(found, name):g}"
+        for name in ("steps", "guidance_scale")
+        if getattr(sampling, name) is None
+    ]
+    if found.why and chosen:
+        session.output.note(f"{found.why}: {' '.join(chosen)}")
 
 
 def _prompts(given: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdmerge.adapters import MappedSource
 from sdmerge.adapters.nothing import Nothing
+from sdmerge.adapters.opened import OpenedModels
 from sdmerge.adapters.source import Source
 from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
@@ -100,6 +101,7 @@ def plan(
     live: Mapping[str, Source] | None = None,
     known: Mapping[str, Path] | None = None,
     partial: bool = False,
+    opened: OpenedModels | None = None,
 ) -> Plan:
     """`recipe` resolved against its files. Whatever does not fit is an error here.
 
@@ -108,9 +110,13 @@ def plan(
     live: Sources in memory, by the path that the recipe gives them.
     known: Where files were found before, by the path that the recipe gives them.
     partial: Leave out modules of LoRAs for which the base has no place; the report lists them.
+    opened: Models that earlier plans opened; they are not opened again.
     """
     _refuse_rounding(recipe)
-    inputs = Inputs(recipe.folder, roots, allow_pickle, live or {}, known or {}, partial)
+    inputs = Inputs(
+        recipe.folder, roots, allow_pickle, live or {}, known or {}, partial,
+        opened=opened or OpenedModels(),
+    )  # fmt: skip
     members: dict[str, Member] = {}
     stages: list[StagePlan] = []
     is_lora = recipe.output.layout == "lora"

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdmerge.adapters import LoraFile, MappedSource, open_model
+from sdmerge.adapters import LoraFile, MappedSource
 from sdmerge.adapters.hub import from_hub
 from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.opened import OpenedModels
 from sdmerge.adapters.source import Source, Space
 from sdmerge.errors import FileError, PlanError
 from sdmerge.families.export import single_file_map
@@ -54,6 +55,7 @@ class Inputs:
     known: Mapping[str, Path] = field(default_factory=dict[str, Path])
     partial: bool = False
     """Whether a LoRA may leave out what its base has no place for."""
+    opened: OpenedModels = field(default_factory=OpenedModels)
     sources: list[Source] = field(default_factory=list[Source])
     names: list[str] = field(default_factory=list[str])
     fits: list[Fit] = field(default_factory=list[Fit])
@@ -77,7 +79,7 @@ class Inputs:
             return self._weights[path]
         if path in self._loras:
             return self._loras[path]
-        opened = open_model(path, allow_pickle=self.allow_pickle)
+        opened = self.opened.open(path, allow_pickle=self.allow_pickle)
         if isinstance(opened, LoraFile):
             self._loras[path] = opened
         else:

@@ -112,4 +112,5 @@ def make_scheduler(name: str, own: Any) -> Any:
     if own.config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in takes:
         hint = "DDIM, Euler, Euler a and DPM++ 2M can, among others."
         raise InputError(f"{name} cannot start from pure noise, as this model does", hint=hint)
-    return made.from_config({**own.config, **sampler.flags})
+    # a config remembers which values were defaults, and would put those back; arguments stay
+    return made.from_config(own.config, **sampler.flags)

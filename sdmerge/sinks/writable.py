@@ -56,7 +56,7 @@ def _frozen(module: Any) -> bool:
 def _freezes(config: Any) -> bool:
     from torch._inductor import config as inductor
 
-    return bool(config.get("freezing", inductor.freezing))  # pyright: ignore[reportAttributeAccessIssue]
+    return bool(config.get("freezing") or inductor.freezing)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _has_fused_projections(part: nn.Module) -> bool:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from tiny import cli, listing, model, recipe
+from safetensors.torch import save_file
+from tiny import SAMPLES, cli, listing, model, recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
 
@@ -56,7 +58,10 @@ def test_settings_reach_every_recipe(tmp_path: Path) -> None:
         (["-p", "x", "-o", "x.png", "--size", "63x64"], ["'63x64' is not a size", "512x768"]),
         (["-p", "x", "-o", "x.png", "--size", "0x64"], ["'0x64' is not a size"]),
         (["-o", "x.png"], ["--prompt"]),
-        (["-p", "x", "-o", "x.png", "--steps", "0"], ["--steps"]),
+        (["-p", "x", "-o", "x.png", "--steps", "0"], ["steps = 0", "1..1000"]),
+        (["-p", "x", "-o", "x.png", "--sampler", "Eular"], ["'Eular'", "'Euler'"]),
+        (["-p", "x", "-o", "x.png", "--lora", "x.safetensors:9"], ["outside -4..4"]),
+        (["-p", "x", "-o", "x.png", "--lora", "none.safetensors:0.5"], ["no model 'none"]),
         (["-p", "x", "-o", "there.png"], ["exists already", "--force"]),
     ],
 )
@@ -77,3 +82,37 @@ def test_a_model_that_draws_nothing(tmp_path: Path) -> None:
     assert said.code == 2
     assert "has no unet, vae" in said.err
     assert listing(tmp_path) == []
+
+
+def test_settings_loras_and_embeddings(tmp_path: Path) -> None:
+    """Each of them changes the picture, and a LoRA at weight 0 does not."""
+    base = SAMPLES / "base"
+    pop = SAMPLES.parent / "loras" / "pop.safetensors"
+    save_file({"emb_params": torch.ones(1, 96)}, tmp_path / "style.safetensors")
+    plain = ["-p", "a red cross, style", "--steps", "2", "--guidance", "3"]
+    flags: dict[str, list[object]] = {
+        "plain": [],
+        "zero": ["--lora", f"{pop}:0"],
+        "lora": ["--lora", f"{pop}:0.8"],
+        "sampler": ["--sampler", "euler a"],
+        "clip": ["--clip-skip", "2"],
+        "negative": ["--negative-prompt", "blue"],
+        "embedding": ["--embedding", tmp_path / "style.safetensors"],
+    }
+    drawn: dict[str, bytes] = {}
+    for name, more in flags.items():
+        out = tmp_path / f"{name}.png"
+        said = cli("sample", base, *plain, *more, "-o", out)
+        assert said.code == 0, said.err
+        drawn[name] = np.asarray(Image.open(out)).tobytes()
+    assert drawn["zero"] == drawn["plain"]
+    assert len(set(drawn.values())) == len(drawn) - 1
+
+
+def test_a_distilled_model_is_drawn_as_it_wants(tmp_path: Path) -> None:
+    said = cli("sample", SAMPLES / "distilled", "-p", "a red cross", "-o", tmp_path / "x.png")
+    assert said.code == 0, said.err
+    assert "distilled, as distilled says: --steps 4 --guidance-scale 1" in said.err
+    more = ["--steps", "1", "--guidance", "1"]
+    said = cli("sample", SAMPLES / "distilled", "-p", "x", *more, "-o", tmp_path / "y.png")
+    assert "distilled" not in said.err.replace("1 of 1: distilled", "")

@@ -13,13 +13,14 @@ from tiny import FOLDER, Data, listing, model, planned, unet
 
 from sdmerge.errors import PlanError
 from sdmerge.merge import run
-from sdmerge.sample.draw import Sampling, Shot, draw
+from sdmerge.sample.draw import Shot, draw
 from sdmerge.sample.pipeline import build_pipeline
+from sdmerge.sample.settings import Sampling
 from sdmerge.sinks import FolderSink
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
 
-SMALL = Sampling(steps=1, guidance=2.0, width=64, height=64)
+SMALL = Sampling(steps=1, guidance_scale=2.0, width=64, height=64)
 SHOTS = [Shot("a torii at dawn", 1), Shot("ukiyo-e", 1), Shot("a torii at dawn", 2)]
 
 

@@ -175,3 +175,47 @@ def test_another_size_is_refused_before_anything_is_written(
 def test_another_family_is_refused(modules: dict[str, nn.Module]) -> None:
     data = {"merge_method": "linear", "models": [{"model": str(model("sdxl", 1))}]}
     assert "the pipeline has no tensor 'unet." in refusal(modules, data)
+
+
+def test_weights_stored_in_another_dtype_are_refused(modules: dict[str, nn.Module]) -> None:
+    unet: Any = modules["unet"]
+    unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
+    assert "stores its weights in another dtype" in refusal(modules)
+
+
+def test_group_offloading_is_refused(modules: dict[str, nn.Module]) -> None:
+    unet: Any = modules["unet"]
+    cpu = torch.device("cpu")
+    unet.enable_group_offload(
+        onload_device=cpu, offload_device=cpu, offload_type="block_level", num_blocks_per_group=1
+    )
+    assert "offloaded in groups" in refusal(modules)
+
+
+@pytest.mark.parametrize("way", ["wrapped", "in place", "everywhere"])
+def test_frozen_weights_are_refused(
+    modules: dict[str, nn.Module], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A compiled network is written into, unless it may hold its weights as constants."""
+    plain = {name: copy.deepcopy(module) for name, module in modules.items()}
+    options: Any = {"freezing": True} if way != "everywhere" else {}
+    if way == "in place":
+        modules["unet"].compile(options=options)
+    else:
+        modules["unet"] = torch.compile(modules["unet"], options=options)  # type: ignore[assignment]
+    if way == "everywhere":
+        run(planned(RECIPE), LiveSink(modules))
+        run(planned(RECIPE), LiveSink(plain))
+        assert equal(state(modules), state(plain))
+        monkeypatch.setattr("torch._inductor.config.freezing", True)
+    assert "compiled with its weights frozen" in refusal(modules)
+
+
+def test_a_network_that_the_plan_has_nothing_for(modules: dict[str, nn.Module]) -> None:
+    sink = LiveSink(modules)
+    data = {"merge_method": "linear", "models": [{"model": str(model("sd1", 1))}]}
+    sink.open(planned(data))
+    assert sink.untouched() == []
+    other = LiveSink({**modules, "extra": nn.Linear(2, 2)})
+    other.open(planned(data))
+    assert other.untouched() == ["extra.weight", "extra.bias"]

@@ -33,16 +33,18 @@ class Conditions:
         self._inversions = tuple(inversions)
         self._kept: Kept[object, Embeddings] = Kept(2 * keep)
         self._pipeline: Any = None
+        self._number = 0
         self._address: object = None
         self._readers: list[Any] = []
 
     def use(self, pipeline: Any, address: Callable[[str], str] | None) -> None:
         """Draw for `pipeline` from now on; `address` tells its components' weights apart."""
-        self._pipeline = pipeline
+        if pipeline is not self._pipeline:
+            self._pipeline, self._number = pipeline, self._number + 1
         self._readers = readers(pipeline)
         slots = [name for name in pipeline.components if name.startswith("text_encoder")]
         self._address = (
-            id(pipeline),
+            self._number,
             tuple(address(slot) for slot in slots) if address is not None else (),
         )
 

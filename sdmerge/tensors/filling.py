@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,15 +20,11 @@ class Filler:
     dtype: torch.dtype
 
 
-@runtime_checkable
-class Refillable(Protocol):
-    """A store or a source that reads slices of a tensor for no more than their share of it."""
-
-    def filler(self, name: str) -> Filler | None:
-        """What fills buffers with elements of `name`; None where only the whole can be read."""
-        ...
-
-
 def filler_of(store: object, name: str) -> Filler | None:
-    """The store's filler for the tensor `name`, if it has one."""
-    return store.filler(name) if isinstance(store, Refillable) else None
+    """What fills buffers with elements of `name`; None where only the whole can be read.
+
+    A store or a source that reads slices for no more than their share has a method `filler(name)`.
+    """
+    # isinstance of a protocol looks at every attribute, and this is asked for every tensor
+    find: Callable[[str], Filler | None] | None = getattr(store, "filler", None)
+    return find(name) if find is not None else None

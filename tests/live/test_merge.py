@@ -187,7 +187,7 @@ def test_another_scheduler_or_tokenizer_is_another_pipeline(tmp_path: Path) -> N
     assert live.pipeline.scheduler.config.timestep_spacing == "leading"
     given = LiveMerge(pipeline=first)
     given.show(planned(given, single))
-    with pytest.raises(PlanError, match="another scheduler/scheduler_config.json"):
+    with pytest.raises(PlanError, match=r"another scheduler/scheduler_config\.json"):
         given.show(planned(given, {**single, "models": [{"model": str(model)}]}))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sdmerge.cli.main import Session
 from sdmerge.cli.recipes import is_recipe
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
@@ -57,6 +58,25 @@ def sampling_of(options: Mapping[str, Any]) -> Sampling:
     given = {name: options[name] for name in SAMPLING if name not in _SIDES}
     sides = {"width": width, "height": height}
     return read_sampling({k: v for k, v in {**given, **sides}.items() if v is not None})
+
+
+def inversions_of(options: Mapping[str, Any]) -> list[Any]:
+    """The textual inversions that prompts may use."""
+    from sdmerge.sample.inversion import load_inversion
+
+    allow = options["allow_pickle"]
+    return [load_inversion(path, allow_pickle=allow) for path in options["embeddings"]]
+
+
+def say_suited(session: Session, found: Any, sampling: Sampling) -> None:
+    """What was chosen for a distilled model, where the user left it open."""
+    chosen = [
+        f"--{name.replace('_', '-')} {getattr(found, name):g}"
+        for name in ("steps", "guidance_scale")
+        if getattr(sampling, name) is None
+    ]
+    if found.why and chosen:
+        session.output.note(f"{found.why}: {' '.join(chosen)}")
 
 
 def recipe_of(model: str, settings: tuple[str, ...], loras: Sequence[str] = ()) -> Recipe:

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from sdmerge.cli.drawing import drawing_options, recipe_of, sampling_of
+from sdmerge.cli.drawing import (
+    drawing_options,
+    inversions_of,
+    recipe_of,
+    sampling_of,
+    say_suited,
+)
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import check_picture, plan_of
 from sdmerge.errors import InputError
@@ -46,6 +52,7 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
     from sdmerge.sample.sheet import save, sheet
 
     prompts, sampling = _prompts(options["prompts"]), sampling_of(options)
+    inversions = inversions_of(options)
     plans = [
         plan_of(
             session,
@@ -72,35 +79,23 @@ def _draw(
     plans: Sequence[tuple[str, Any]],
     shots: list[tuple[str, int]],
     sampling: Sampling,
-    embeddings: tuple[Path, ...],
+    inversions: Sequence[Any],
 ) -> list[list[Any]]:
     """A row of pictures per plan, a picture per (prompt, seed)."""
     from sdmerge.live import LiveMerge
     from sdmerge.sample.draw import Drawer, Shot
-    from sdmerge.sample.inversion import load_inversion
     from sdmerge.sample.probe import pipelines
 
     wanted = [Shot(prompt, seed, sampling) for prompt, seed in shots]
     live = LiveMerge(device=session.device, probe=pipelines)
-    drawer = Drawer(live, inversions=[load_inversion(path) for path in embeddings])
+    drawer = Drawer(live, inversions=inversions)
     rows: list[list[Any]] = []
     for number, (label, plan) in enumerate(plans, 1):
         session.output.note(f"{number} of {len(plans)}: {label}")
         live.show(plan)
-        _say_suited(session, drawer.suited, sampling)
+        say_suited(session, drawer.suited, sampling)
         rows.append([picture.image for picture in drawer.draw(wanted)])
     return rows
-
-
-def _say_suited(session: Session, found: Any, sampling: Sampling) -> None:
-    """What was chosen for a distilled model, where the user left it open."""
-    chosen = [
-        f"--{name.replace('_', '-')} {getattr(found, name):g}"
-        for name in ("steps", "guidance_scale")
-        if getattr(sampling, name) is None
-    ]
-    if found.why and chosen:
-        session.output.note(f"{found.why}: {' '.join(chosen)}")
 
 
 def _prompts(given: tuple[str, ...]) -> list[str]:

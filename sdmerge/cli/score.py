@@ -9,7 +9,13 @@ from typing import Any
 
 import click
 
-from sdmerge.cli.drawing import drawing_options, recipe_of, sampling_of
+from sdmerge.cli.drawing import (
+    drawing_options,
+    inversions_of,
+    recipe_of,
+    sampling_of,
+    say_suited,
+)
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import plan_of
 from sdmerge.cli.scores import described, explain_sanity, explain_scores, write_rows
@@ -160,7 +166,7 @@ def _source(
     if not lines:
         hint = "A folder of pictures needs none; a model or a recipe draws them."
         raise InputError("there are no --prompts to draw", where=text, hint=hint)
-    recipe = recipe_of(text, options["settings"])
+    recipe = recipe_of(text, options["settings"], options["loras"])
     plan = plan_of(session, recipe, allow_pickle=options["allow_pickle"])
     return _Source(Path(text.rstrip("/\\")).stem, plan=plan)
 
@@ -205,12 +211,17 @@ def _shown(
 
     if source.folder is not None:
         return read(source.folder, lines)
-    from sdmerge.sample.pipeline import build_pipeline
+    from sdmerge.live import LiveMerge
+    from sdmerge.sample.draw import Drawer
     from sdmerge.sample.probe import pipelines
 
-    pipeline = build_pipeline(source.plan, device=session.device, probe=pipelines)
+    live = LiveMerge(device=session.device, memory=0, probe=pipelines)
+    live.show(source.plan)
+    drawer = Drawer(live, inversions=inversions_of(options))
     seeds = range(options["seed"], options["seed"] + options["seeds"])
-    return drawn(pipeline, lines, seeds, sampling_of(options), options["batch"])
+    sampling = sampling_of(options)
+    say_suited(session, drawer.suited, sampling)
+    return drawn(drawer, lines, seeds, sampling, options["batch"])
 
 
 def _quiet(data: Mapping[str, Any]) -> Iterator[str]:

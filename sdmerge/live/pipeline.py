@@ -14,12 +14,14 @@ import torch
 from torch import nn
 
 from sdmerge.errors import PlanError
+from sdmerge.merge import refuse_lora
 from sdmerge.plan import Plan
 from sdmerge.sinks.pipeline import component_names
 
 
 def refuse_incomplete(plan: Plan) -> None:
-    """Nothing for a plan of a whole model, else a PlanError that says what it lacks."""
+    """Nothing for a plan of a whole model, else an InputError that says what it lacks."""
+    refuse_lora(plan)
     if not plan.family.components:
         raise PlanError("a model of unknown family draws no pictures")
     lacking = [

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sdmerge.errors import FileError, InputError
-from sdmerge.tensors.store import open_store
+from sdmerge.adapters.embedding import open_embedding
+from sdmerge.errors import InputError
 
 _SDXL = {"clip_l": 0, "clip_g": 1}
-_A1111 = "emb_params"
+"""Places of SDXL's text encoders by the names of their vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +39,17 @@ class Inversion:
         return vectors
 
 
-def load_inversion(path: Path) -> Inversion:
-    """The textual inversion in a .safetensors file, A1111's, diffusers' or SDXL's with both sides.
+def load_inversion(path: Path, *, allow_pickle: bool = False) -> Inversion:
+    """The textual inversion in a file of any form.
 
-    The word is the one the file gives its tensor, else the file's name.
+    Its word is the token of diffusers' form, else the file's name, as in A1111's web interface.
     """
-    if not path.is_file():
-        raise FileError("there is no such file", where=str(path))
-    store = open_store(path)
-    try:
-        shapes = {name: spec.shape for name, spec in store.specs.items()}
-        tensors = {
-            name: store.read(name).float().reshape(-1, shape[-1]) for name, shape in shapes.items()
-        }
-    finally:
-        store.close()
-    word = path.stem
-    if tensors and tensors.keys() <= _SDXL.keys():
-        vectors = {_SDXL[name]: tensor for name, tensor in tensors.items()}
-    elif len(tensors) == 1:
-        ((name, tensor),) = tensors.items()
-        word, vectors = (path.stem if name == _A1111 else name), {0: tensor}
+    found = open_embedding(path, allow_pickle=allow_pickle)
+    if found.form == "SDXL":
+        vectors = {_SDXL[name]: tensor.float() for name, tensor in found.vectors.items()}
     else:
-        hint = "One holds emb_params, a tensor named like its word, or clip_l and clip_g."
-        raise FileError("is no textual inversion", where=str(path), hint=hint)
-    if len({len(tensor) for tensor in vectors.values()}) != 1:
-        raise FileError("has more vectors for one text encoder than the other", where=str(path))
-    return Inversion(word, vectors, path)
+        vectors = {0: next(iter(found.vectors.values())).float()}
+    return Inversion(found.token if found.form == "diffusers" else path.stem, vectors, path)
 
 
 def split_words(text: str, inversions: Sequence[Inversion]) -> list[str | Inversion]:

@@ -20,9 +20,10 @@ from sdmerge.fit import Change, Keep, Said, Training
 from sdmerge.plan import Plan
 from sdmerge.sample.changed import Changed, layers_of
 from sdmerge.sample.denoising import denoising_loss
-from sdmerge.sample.draw import Sampling, Shot, draw
+from sdmerge.sample.draw import Shot, draw
 from sdmerge.sample.gather import squared_gradients, watched
 from sdmerge.sample.pipeline import build_pipeline
+from sdmerge.sample.settings import Sampling
 from sdmerge.sample.zipping import Lessons, found, lessons, train
 from sdmerge.scorers import SCORERS
 from sdmerge.scoring.choice import parse_choice

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sdmerge.errors import FileError
-from sdmerge.sample.draw import Sampling, Shot, draw
+from sdmerge.sample.draw import Drawer, Shot
+from sdmerge.sample.settings import Sampling
 from sdmerge.scoring.panel import Scored, Shown, open_picture
 from sdmerge.scoring.prompts import Line, pictures_in
 from sdmerge.scoring.statistics import Key
 
 
 def drawn(
-    pipeline: Any, lines: Sequence[Line], seeds: Sequence[int], sampling: Sampling, batch: int = 8
+    drawer: Drawer, lines: Sequence[Line], seeds: Sequence[int], sampling: Sampling, batch: int = 8
 ) -> Iterator[Shown]:
-    """What the pipeline draws: every prompt with every seed, prompt by prompt."""
+    """What is drawn: every prompt with every seed, prompt by prompt."""
     asked = [(place, seed) for place in range(len(lines)) for seed in seeds]
-    shots = [Shot(lines[place].prompt, seed) for place, seed in asked]
-    pictures = draw(pipeline, shots, sampling, batch)
+    shots = [Shot(lines[place].prompt, seed, sampling) for place, seed in asked]
+    pictures = drawer.draw(shots, batch=batch)
     for (place, seed), picture in zip(asked, pictures, strict=True):
-        yield Shown(picture, lines[place], place, seed)
+        yield Shown(picture.image, lines[place], place, seed)
 
 
 def read(folder: Path, lines: Sequence[Line]) -> Iterator[Shown]:

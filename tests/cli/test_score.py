@@ -100,14 +100,15 @@ def test_a_saved_picture_scores_what_it_scored_when_drawn(prompts: Path, tmp_pat
     """The same numbers from the pipeline and from a PNG: scorers see 8 bits."""
     from sdmerge.cli.drawing import recipe_of
     from sdmerge.plan import plan
-    from sdmerge.sample.draw import Sampling
+    from sdmerge.sample.draw import Drawer
     from sdmerge.sample.pipeline import build_pipeline
     from sdmerge.sample.scored import drawn as draw
+    from sdmerge.sample.settings import Sampling
     from sdmerge.scoring.prompts import read_prompts
 
     model = str(SAMPLES / "models" / "japanese")
     pipeline = build_pipeline(plan(recipe_of(model, ())))
-    shown = draw(pipeline, read_prompts(prompts), [0], Sampling(3, 1.0), batch=4)
+    shown = draw(Drawer(pipeline), read_prompts(prompts), [0], Sampling(3, 1.0), batch=4)
     (tmp_path / "saved").mkdir()
     for one in shown:
         assert isinstance(one.picture, Image.Image)

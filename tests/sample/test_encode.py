@@ -183,7 +183,7 @@ def test_inversion_files(sdxl: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no vectors of width"):
         run(sdxl, "a <cat-toy>", inversions=[named])
     save_file({"a": torch.ones(2), "b": torch.ones(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(FileError, match="no textual inversion"):
+    with pytest.raises(FileError, match="not a textual inversion"):
         load_inversion(tmp_path / "other.safetensors")
     with pytest.raises(FileError, match="no such file"):
         load_inversion(tmp_path / "none.safetensors")

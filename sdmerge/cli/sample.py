@@ -63,9 +63,7 @@ def sample_command(session: Session, models: tuple[str, ...], target: Path, **op
     ]
     labels = [Path(model.rstrip("/\\")).stem for model in models]
     shots = [(prompt, options["seed"] + n) for prompt in prompts for n in range(options["seeds"])]
-    rows = _draw(
-        session, [*zip(labels, plans, strict=True)], shots, sampling, options["embeddings"]
-    )
+    rows = _draw(session, [*zip(labels, plans, strict=True)], shots, sampling, inversions)
     save(sheet(rows, labels, [text for text, _ in shots]), target)
     session.output.result(
         {"path": str(target), "models": list(models), "prompts": prompts},

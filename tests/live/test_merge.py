@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -264,3 +265,23 @@ def test_prompts_are_encoded_again_when_the_text_encoder_changes(live: LiveMerge
     pictures.append(drawn(recipe()))
     assert len(calls) == 4  # kept from the first time
     assert pictures[3] == pictures[0]
+
+
+@pytest.mark.parametrize(("name", "weight"), [("pop", 0.8), ("pop_dora", 1.0)])
+def test_a_lora_draws_what_it_draws_at_runtime(live: LiveMerge, name: str, weight: float) -> None:
+    """diffusers and PEFT add it as the model runs; numbers here are rounded to half precision."""
+    import diffusers
+
+    folder = tiny.ROOT / "samples" / "loras"
+    base = {"merge_method": "linear", "models": [{"model": str(tiny.SAMPLES / "base")}]}
+    lora = {"model": str(folder / f"{name}.safetensors"), "weight": weight}
+    data = {**base, "apply": [lora]}
+    live.show(planned(live, data))
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(tiny.SAMPLES / "base")
+    pipeline.load_lora_weights(folder, weight_name=f"{name}.safetensors", adapter_name="x")
+    pipeline.set_adapters(["x"], [weight])
+    shots = [Shot(RED, 1, Sampling(3, 3.0))]
+    mine, theirs = (
+        np.asarray(next(Drawer(one).draw(shots)).image).astype(int) for one in (live, pipeline)
+    )
+    assert np.abs(mine - theirs).max() <= 3

@@ -183,8 +183,6 @@ class LiveMerge:
 
     def _refuse_own_tensors(self, plan: Plan) -> None:
         """Nothing unless the plan reads the very weights that are to be overwritten."""
-        parts = pipeline_modules(self._pipeline).values()
-        own = {tensor.data_ptr() for part in parts for tensor in module_tensors(part).values()}
         read = {
             tensor.data_ptr()
             for source in plan.sources
@@ -193,6 +191,10 @@ class LiveMerge:
             if isinstance(store, ModuleStore)
             for tensor in store.tensors.values()
         }
+        if not read:
+            return
+        parts = pipeline_modules(self._pipeline).values()
+        own = {tensor.data_ptr() for part in parts for tensor in module_tensors(part).values()}
         if own & read:
             what = "the plan merges the pipeline that it is shown in"
             raise InputError(what, hint="Show it in another pipeline, or save that one first.")

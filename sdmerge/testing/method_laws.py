@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -24,7 +25,17 @@ from sdmerge.method import LEAF, Method, Whole, as_tensor
 from sdmerge.methods import METHODS
 from sdmerge.methods.kernels import has_kernel
 from sdmerge.place import Place
-from sdmerge.testing.bench import DEFAULTS, Bench, Values, alternatives, ends, grid, noise, usual
+from sdmerge.testing.bench import (
+    DEFAULTS,
+    Bench,
+    Value,
+    Values,
+    alternatives,
+    ends,
+    grid,
+    noise,
+    usual,
+)
 
 SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3), (0, 5))
 """A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution, and nothing at all."""
@@ -128,13 +139,16 @@ def order_is_free_unless_it_has_a_meaning(bench: Bench) -> None:
     names, spread = "abc", bench.spread()
     wanted = bench.merge(models, base, spread)
     for order in itertools.permutations(range(3)):
-        values: Values = {
-            name: tuple(value[place] for place in order) if isinstance(value, tuple) else value
-            for name, value in spread.items()
-        }
+        values: Values = {name: _in_order(value, order) for name, value in spread.items()}
         ordered, own_names = [models[place] for place in order], [names[place] for place in order]
         merged = bench.merge(ordered, base, values, names=own_names)
         assert _distance(merged, wanted) < 1e-5, f"the order {order} gives another result"
+
+
+def _in_order(value: Value, order: Sequence[int]) -> Value:
+    if not isinstance(value, tuple):
+        return value
+    return cast("Value", tuple(value[place] for place in order))
 
 
 def chance_comes_from_the_seed(bench: Bench) -> None:

@@ -50,7 +50,7 @@ def _text(figures: Mapping[str, Any]) -> str:
 def _table(rows: Mapping[str, Any], *, seconds: bool) -> str:
     head = ["", *_FIGURES, *(["CPU seconds"] if seconds else [])]
     return table(head, [
-        [name, *(_share(row[figure]) for figure in _FIGURES), *([row["seconds"]] * seconds)]
+        [name, *(_share(row[figure]) for figure in _FIGURES), *([row["seconds"]] if seconds else [])]
         for name, row in rows.items()
     ])  # fmt: skip
 

@@ -48,11 +48,13 @@ def _text(figures: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Mapping[str, Any], *, seconds: bool) -> str:
-    head = ["", *_FIGURES, *(["CPU seconds"] if seconds else [])]
-    return table(head, [
-        [name, *(_share(row[figure]) for figure in _FIGURES), *([row["seconds"]] if seconds else [])]
+    more = ["seconds"] if seconds else []
+    head = ["", *_FIGURES, *(f"CPU {name}" for name in more)]
+    lines = [
+        [name, *(_share(row[figure]) for figure in _FIGURES), *(row[word] for word in more)]
         for name, row in rows.items()
-    ])  # fmt: skip
+    ]
+    return table(head, lines)
 
 
 def _share(values: list[float]) -> str:

@@ -18,6 +18,7 @@ from sdmerge.recipe import load_recipe, parse_recipe
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 TEXT = README.read_text("utf-8")
+GROUPS = ("lora", "embedding")
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -43,8 +44,8 @@ def test_the_readmes_table_is_the_registrys() -> None:
 
 def shell_lines() -> list[list[str]]:
     """Every `sdmerge …` in a block of the README, comments and continuations resolved."""
-    blocks = re.findall(r"```\n(.*?)```", TEXT, re.DOTALL)
-    text = "\n".join(blocks).replace("\\\n", " ")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    text = "\n".join(block for language, block in blocks if not language).replace("\\\n", " ")
     lines = [shlex.split(line, comments=True) for line in text.splitlines()]
     return [words[1:] for words in lines if words[:1] == ["sdmerge"]]
 
@@ -55,7 +56,8 @@ def test_the_readmes_commands_exist() -> None:
     for words in lines:
         assert words[0] in COMMANDS
         options = [word for word in words if word.startswith("-")]
-        text = cli(words[0], "--help").out
+        named = words[:2] if words[0] in GROUPS else words[:1]
+        text = cli(*named, "--help").out
         assert all(re.search(rf"(^|[ ,]){re.escape(option)}\b", text) for option in options), words
 
 

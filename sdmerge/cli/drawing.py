@@ -14,7 +14,7 @@ from sdmerge.cli.recipes import is_recipe
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
 from sdmerge.recipe.model import Applied
-from sdmerge.sample.settings import SAMPLING, Sampling, read_sampling
+from sdmerge.sample.settings import SAMPLING, Sampling, read_sampling, read_size
 
 _SHORT = {"guidance_scale": ["--guidance"], "negative_prompt": ["--negative"]}
 _SIDES = ("width", "height")
@@ -54,7 +54,7 @@ def _flag(name: str) -> Callable[..., Any]:
 
 def sampling_of(options: Mapping[str, Any]) -> Sampling:
     """How pictures are drawn, as the options say; what they leave out is the model's business."""
-    width, height = read_size(options["size"])
+    width, height = read_size(options["size"]) if options["size"] else (None, None)
     given = {name: options[name] for name in SAMPLING if name not in _SIDES}
     sides = {"width": width, "height": height}
     return read_sampling({k: v for k, v in {**given, **sides}.items() if v is not None})
@@ -101,22 +101,6 @@ def read_lora(text: str) -> Applied:
         raise InputError(f"--lora {text}: the weight {weight:g} is outside -4..4")
     there = Path(path).expanduser()
     return Applied(str(there.resolve()) if there.exists() else path, weight, "--lora")
-
-
-def read_size(text: str | None) -> tuple[int | None, int | None]:
-    """Width and height of WIDTHxHEIGHT; None and None for no text."""
-    if text is None:
-        return None, None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(_is_side(part) for part in parts):
-        raise InputError(
-            f"'{text}' is not a size", hint="Write it like 512x768, in multiples of 8."
-        )
-    return int(parts[0]), int(parts[1])
-
-
-def _is_side(text: str) -> bool:
-    return text.isdecimal() and int(text) > 0 and int(text) % 8 == 0
 
 
 def _number(text: str) -> float | None:

@@ -62,17 +62,18 @@ def view_command(session: Session, grid: Path, **options: Any) -> None:
         single = target.suffix.lower() in (".html", ".htm")
         wrote.append(export(grid, target, single_file=single, force=options["force"]))
     if picture:
-        _sheet(session, grid, picture, options["width"])
+        write_sheet(session, grid, picture, options["width"])
         wrote.append(picture)
     if not wrote:
         wrote.append(write_page(grid))
         if not options["no_open"]:
-            _open(session, wrote[0].resolve().as_uri())
+            open_page(session, wrote[0].resolve().as_uri())
     paths = [str(path) for path in wrote]
     session.output.result({"paths": paths}, f"wrote {' and '.join(paths)}", quiet="\n".join(paths))
 
 
-def _sheet(session: Session, grid: Path, picture: Path, width: int) -> None:
+def write_sheet(session: Session, grid: Path, picture: Path, width: int) -> None:
+    """Write the grid as one picture, and say what of its labels could not be drawn."""
     from sdmerge.sample.contact import contact_sheet
     from sdmerge.sample.sheet import save
 
@@ -82,7 +83,8 @@ def _sheet(session: Session, grid: Path, picture: Path, width: int) -> None:
     save(contact.image, picture)
 
 
-def _open(session: Session, address: str) -> None:
+def open_page(session: Session, address: str) -> None:
+    """Open the page in the browser, or say where it is."""
     if not webbrowser.open(address):
         session.output.note(f"no browser could be started; open {address}")
 
@@ -133,7 +135,7 @@ def _ask(session: Session, grid: Path, *, browse: bool) -> None:
     with VoteServer(grid) as server:
         session.output.note(f"voting at {server.url}\nctrl-C ends it and prints the ranking")
         if browse:
-            _open(session, server.url)
+            open_page(session, server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

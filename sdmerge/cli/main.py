@@ -30,6 +30,7 @@ COMMANDS = {
     "lora": ("lora", "Bake, convert, inspect and resize LoRAs."),
     "embedding": ("embedding", "Merge textual inversions."),
     "sample": ("sample", "Draw pictures with models or recipes, side by side."),
+    "grid": ("grid", "Draw a grid: parameters, models, prompts, seeds, samplers."),
     "score": ("score", "Score models, recipes or pictures, with the noise of each number."),
     "view": ("grids", "Look at a grid of pictures, or export it."),
     "vote": ("grids", "Ask which of two pictures is better, and rank what was compared."),

@@ -14,7 +14,9 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -23,7 +25,8 @@ from rich.table import Table
 
 Mode = Literal["human", "json", "quiet"]
 Advance = Callable[..., None]
-"""Takes the bytes done and the bytes in all, and what is done if it is not always the same."""
+"""Takes what is done and what there is in all, in bytes or pieces, and what is being done if it is
+not always the same."""
 
 _SECONDS_BETWEEN_LINES = 2.0
 _UNBROKEN = 14
@@ -86,12 +89,15 @@ class Output:
         self._answered = True
 
     @contextmanager
-    def progress(self, what: str) -> Generator[Advance]:
-        """Progress on stderr with rate and time left: a bar on a terminal, else a line at times."""
+    def progress(self, what: str, *, pieces: str = "") -> Generator[Advance]:
+        """Progress on stderr with rate and time left: a bar on a terminal, else a line at times.
+
+        It counts bytes, or `pieces` of that name.
+        """
         if self.mode == "quiet":
             yield _silent
         elif self._talk.is_terminal:
-            with self._bar() as bar:
+            with self._bar(pieces) as bar:
                 task = bar.add_task(what, total=None)
 
                 def advance(done: int, total: int, now: str = what) -> None:
@@ -99,19 +105,23 @@ class Output:
 
                 yield advance
         else:
-            yield self._lines(what)
+            yield self._lines(what, pieces)
 
-    def _bar(self) -> Progress:
+    def _bar(self, pieces: str) -> Progress:
+        counted: tuple[ProgressColumn, ...] = (
+            (MofNCompleteColumn(), TextColumn(pieces))
+            if pieces
+            else (DownloadColumn(), TransferSpeedColumn())
+        )
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            *counted,
             TimeRemainingColumn(),
             console=self._talk,
         )
 
-    def _lines(self, what: str) -> Advance:
+    def _lines(self, what: str, pieces: str) -> Advance:
         begin = last = 0.0
         at = what
 
@@ -126,6 +136,9 @@ class Output:
             last = now
             rate = done / max(now - begin, 1e-9)
             left = (total - done) / rate if rate else 0.0
+            if pieces:
+                self.note(f"{what}: {done} of {total} {pieces}, {left:.0f} s left")
+                return
             size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
             self.note(f"{what}: {size}, {rate / 1e6:,.0f} MB/s, {left:.0f} s left")
 

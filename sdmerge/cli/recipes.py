@@ -182,8 +182,15 @@ def _flow(text: str, flag: str) -> Any:
     return nodes[0].plain() if nodes else None
 
 
-def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool, partial: bool = False) -> Any:
-    """The plan of `recipe` in this session's workspace."""
+def plan_of(
+    session: Session,
+    recipe: Recipe,
+    *,
+    allow_pickle: bool,
+    partial: bool = False,
+    opened: Any = None,
+) -> Any:
+    """The plan of `recipe` in this session's workspace; `opened` are models of earlier plans."""
     from sdmerge.plan import plan
 
     place = session.workspace
@@ -193,6 +200,7 @@ def plan_of(session: Session, recipe: Recipe, *, allow_pickle: bool, partial: bo
         allow_pickle=allow_pickle,
         cache=place.hashes,
         partial=partial,
+        opened=opened,
     )
 
 

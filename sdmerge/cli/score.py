@@ -71,10 +71,10 @@ def score_command(session: Session, sources: tuple[str, ...], **options: Any) ->
     _check_target(options["target"], force=options["force"])
     choices = [parse_choice(text) for text in options["scorers"]]
     lines = _lines(options["prompts"], options["references"])
-    _check_needs(choices, lines)
+    check_needs(choices, lines)
     found = list(_labelled([_source(session, text, options, lines) for text in sources]))
     _check_counts(choices, found, lines, options["seeds"])
-    panel = _panel(session, choices, options)
+    panel = open_scorers(session, choices, options)
     scored: dict[str, Sequence[Any]] = {}
     checks: list[Any] = []
     for number, source in enumerate(found, 1):
@@ -121,7 +121,7 @@ def _lines(prompts: Path | None, references: Path | None) -> list[Line]:
     return lines if references is None else with_references(lines, references)
 
 
-def _check_needs(choices: Sequence[Choice], lines: Sequence[Line]) -> None:
+def check_needs(choices: Sequence[Choice], lines: Sequence[Line]) -> None:
     """Refuse before any work what scorers would refuse after it."""
     for choice in choices:
         spec = scorer_manifest().get(choice.scorer)
@@ -190,7 +190,8 @@ def _labelled(sources: Sequence[_Source]) -> Iterator[_Source]:
         yield _Source(label, source.plan, source.folder)
 
 
-def _panel(session: Session, choices: Sequence[Choice], options: Mapping[str, Any]) -> Any:
+def open_scorers(session: Session, choices: Sequence[Choice], options: Mapping[str, Any]) -> Any:
+    """The panel of these scorers, their models loaded as the options allow."""
     from sdmerge.scorers import SCORERS
     from sdmerge.scoring.loader import Loader
     from sdmerge.scoring.panel import open_panel

@@ -30,13 +30,13 @@ _XMP = """<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="
 xmlns:sdmerge="https://github.com/sdmerge/sdmerge#" sdmerge:record="{}"/></rdf:RDF></x:xmpmeta>\
 <?xpacket end="w"?>"""
 _RECORD = re.compile(rb'sdmerge:record="([^"]*)"')
-_NAMES = {"steps": "Steps", "sampler": "Sampler", "guidance": "CFG scale"}
+_NAMES = {"steps": "Steps", "sampler": "Sampler", "guidance_scale": "CFG scale"}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How a picture was made. `settings` are steps, guidance, negative, width, height, …;
-    `values` is its place in a grid.
+    """How a picture was made. `settings` are those of Sampling, by its names; `values` is its place
+    in a grid.
     """
 
     prompt: str
@@ -114,7 +114,7 @@ def _json(record: Record) -> str:
 def _parameters(image: Picture, record: Record) -> str:
     """The three lines that A1111's relatives write: prompt, negative prompt, settings."""
     lines = [record.prompt]
-    if negative := record.settings.get("negative"):
+    if negative := record.settings.get("negative_prompt"):
         lines.append(f"Negative prompt: {negative}")
     settings = {_NAMES[name]: record.settings.get(name) for name in _NAMES}
     known = {name: value for name, value in settings.items() if value is not None}

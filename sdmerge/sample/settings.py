@@ -80,3 +80,17 @@ def read_sampling(data: Mapping[str, object], start: Sampling | None = None) -> 
     """Settings by name, as a recipe or an axis gives them, on top of `start`."""
     found = {name: check_setting(name, value) for name, value in data.items()}
     return replace(start or Sampling(), **found)  # pyright: ignore[reportArgumentType]
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Width and height of WIDTHxHEIGHT."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(_is_side(part) for part in parts):
+        raise InputError(
+            f"'{text}' is not a size", hint="Write it like 512x768, in multiples of 8."
+        )
+    return int(parts[0]), int(parts[1])
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and int(text) > 0 and int(text) % 8 == 0

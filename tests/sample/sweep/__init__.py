@@ -1,0 +1,1 @@
+"""Tests of sdmerge.sample.sweep."""

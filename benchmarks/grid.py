@@ -1,0 +1,215 @@
+"""Cells per second of a grid, against the loop that people write.
+
+`python -m benchmarks.grid --folder DIR` sweeps a SLERP of the sample models over eight Japanese
+prompts and scores every picture with a CLIP. Each round does it both ways by turns: `sdmerge grid`'s
+way, and the naive loop: per recipe, merge into a folder and load it with from_pretrained; per cell,
+draw one picture, save it and score it. Also measured is which share of the grid's time passes
+outside the forward passes of UNet, VAE and scorer. `--record` writes grid.json and the README's
+table; `--quick` takes few cells, to try the script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.report import put
+from sdmerge.live import LiveMerge
+from sdmerge.merge import run
+from sdmerge.plan import plan
+from sdmerge.recipe import Recipe, recipe_from_data
+from sdmerge.sample.draw import Drawer
+from sdmerge.sample.grid import Grid, create
+from sdmerge.sample.sweep.axis import Part, prompts_axis, read_axis, seeds_axis
+from sdmerge.sample.sweep.cells import Spot, arranged, spots
+from sdmerge.sample.sweep.draw import Sweep, Tools, draw_sweep
+from sdmerge.sample.sweep.variants import variants
+from sdmerge.scorers import SCORERS
+from sdmerge.scoring.choice import parse_choice
+from sdmerge.scoring.loader import Loader
+from sdmerge.scoring.panel import Panel, Shown, open_panel
+from sdmerge.scoring.prompts import read_prompts
+from sdmerge.sinks import FolderSink
+
+HERE = Path(__file__).resolve().parent
+SAMPLES = HERE.parent / "samples"
+DATA: dict[str, Any] = {
+    "merge_method": "slerp",
+    "models": [{"model": str(SAMPLES / "models" / name)} for name in ("japanese", "ukiyoe")],
+}
+
+
+@dataclass
+class Forward:
+    """When the networks were at work, in whatever thread."""
+
+    spans: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+
+    def watched(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, with its time noted."""
+
+        @functools.wraps(call)
+        def timed(*arguments: Any, **options: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return call(*arguments, **options)
+            finally:
+                self.spans.append((begin, time.perf_counter()))
+
+        return timed
+
+    def seconds(self) -> float:
+        """Time in which at least one of them worked."""
+        total, end = 0.0, 0.0
+        for begin, stop in sorted(self.spans):
+            total += max(0.0, stop - max(begin, end))
+            end = max(end, stop)
+        return total
+
+
+def main() -> None:
+    """Print the figures as JSON, and write them where they are shown if asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="Where grids are drawn.")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--note", default="", help="A line on the circumstances.")
+    options = parser.parse_args()
+    # a folder of its own: what is there is removed
+    folder: Path = options.folder / "grid-benchmark"
+    cells = asked(quick=options.quick)
+    panel = open_panel(
+        [parse_choice(f"clip,model={SAMPLES / 'scorers' / 'clip_b'}")], SCORERS, Loader()
+    )
+    measure(asked(quick=True), panel, folder)  # imports, and caches of the machine
+    rounds = [measure(cells, panel, folder, turn) for turn in range(1 if options.quick else 3)]
+    found = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+    figures = {"cores": os.cpu_count(), "note": options.note, **found}
+    print(json.dumps(figures, indent=1))  # noqa: T201
+    if options.record:
+        record(figures)
+
+
+def asked(*, quick: bool) -> tuple[Any, list[Spot]]:
+    """The axes and the cells."""
+    lines = read_prompts(SAMPLES / "prompts" / "first.txt")[: 2 if quick else None]
+    values, seeds = ("0.3,0.6", 1) if quick else ("0.3:0.7:0.1", 2)
+    sides = arranged([read_axis(f"t={values}"), prompts_axis(lines), seeds_axis(range(seeds))], [])
+    sampling = {"steps": 2 if quick else 8, "guidance_scale": 3.0}
+    return sides, spots(sides, Part(model="benchmark", sampling=sampling))
+
+
+def measure(
+    cells: tuple[Any, list[Spot]], panel: Panel, folder: Path, turn: int = 0
+) -> dict[str, float]:
+    """Both ways, one after the other."""
+    found: dict[str, float] = {}
+    for way in (grid, naive) if turn % 2 else (naive, grid):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        found |= way(*cells, panel, folder)
+    shutil.rmtree(folder)
+    found["naive to grid"] = found["naive seconds"] / found["grid seconds"]
+    print(json.dumps(found), file=sys.stderr, flush=True)  # noqa: T201
+    return found
+
+
+def recipe(model: str, settings: tuple[str, ...]) -> Recipe:
+    """The SLERP with a cell's settings."""
+    return recipe_from_data(DATA, model, None, settings)
+
+
+def grid(sides: Any, cells: Sequence[Spot], panel: Panel, folder: Path) -> dict[str, float]:
+    """As `sdmerge grid` does it, from the recipes to the last line."""
+    forward = Forward()
+    judges = [replace(judge, body=forward.watched(judge.body)) for judge in panel.judges]
+    with networks_watched(forward):
+        begin = time.perf_counter()
+        live = LiveMerge()
+        cache = folder / "sha256.json"
+        found = variants(
+            cells, sides, recipe, lambda one: plan(one, opened=live.opened, cache=cache)
+        )
+        sweep = Sweep(Grid(tuple(side.axis for side in sides)), tuple(found))
+        create(folder / "grid", sweep.grid)
+        tools = Tools(live, Drawer(live), Panel(tuple(judges)))
+        draw_sweep(sweep, folder / "grid", tools)
+        seconds = time.perf_counter() - begin
+    return {
+        "grid seconds": seconds,
+        "grid cells per second": len(cells) / seconds,
+        "share outside forward": 1 - forward.seconds() / seconds,
+    }
+
+
+def naive(_: Any, cells: Sequence[Spot], panel: Panel, folder: Path) -> dict[str, float]:
+    """As a script does it: save and load every recipe, draw and score cell by cell."""
+    from diffusers import DiffusionPipeline
+
+    begin = time.perf_counter()
+    last: tuple[str, ...] = ()
+    pipeline: Any = None
+    scores: list[float] = []
+    for number, spot in enumerate(cells):
+        if spot.settings != last:
+            target = folder / f"model-{number}"
+            run(plan(recipe(spot.model, spot.settings)), FolderSink(target))
+            pipeline = DiffusionPipeline.from_pretrained(target, dtype=torch.float32)
+            pipeline.set_progress_bar_config(disable=True)
+            last = spot.settings
+        image = pipeline(
+            spot.line.prompt,
+            generator=torch.Generator("cpu").manual_seed(spot.seed),
+            num_inference_steps=spot.sampling.steps,
+            guidance_scale=spot.sampling.guidance_scale,
+        ).images[0]
+        image.save(folder / f"{number}.png")
+        scores += [one.scores["clip"] for one in panel.score([Shown(image, spot.line, 0)])]
+    seconds = time.perf_counter() - begin
+    assert len(scores) == len(cells)
+    return {"naive seconds": seconds, "naive cells per second": len(cells) / seconds}
+
+
+@contextlib.contextmanager
+def networks_watched(forward: Forward) -> Generator[None]:
+    """Every UNet's and VAE's pass counts."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    places = ((UNet2DConditionModel, "forward"), (AutoencoderKL, "decode"))
+    own = [getattr(kind, name) for kind, name in places]
+    for (kind, name), call in zip(places, own, strict=True):
+        setattr(kind, name, forward.watched(call))
+    try:
+        yield
+    finally:
+        for (kind, name), call in zip(places, own, strict=True):
+            setattr(kind, name, call)
+
+
+def record(figures: Mapping[str, Any]) -> None:
+    """Write grid.json and the table."""
+    (HERE / "grid.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    rows = [
+        f"| {name} | {value:.3g} |" for name, value in figures.items() if isinstance(value, float)
+    ]
+    table = "\n".join(["| figure | value |", "|---|---|", *rows])
+    put("grid", f"{table}\n\n{figures['cores']} cores. {figures['note']}".strip())
+
+
+if __name__ == "__main__":
+    main()

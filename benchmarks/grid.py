@@ -1,11 +1,11 @@
 """Cells per second of a grid, against the loop that people write.
 
 `python -m benchmarks.grid --folder DIR` sweeps a SLERP of the sample models over eight Japanese
-prompts and scores every picture with a CLIP. Each round does it both ways by turns: `sdmerge grid`'s
-way, and the naive loop: per recipe, merge into a folder and load it with from_pretrained; per cell,
-draw one picture, save it and score it. Also measured is which share of the grid's time passes
-outside the forward passes of UNet, VAE and scorer. `--record` writes grid.json and the README's
-table; `--quick` takes few cells, to try the script.
+prompts and scores every picture with a CLIP. Each round does it both ways by turns: as `sdmerge
+grid` does, and by the naive loop: per recipe, merge into a folder and load it with from_pretrained;
+per cell, draw one picture, save it and score it. Also measured is which share of the grid's time
+passes outside the forward passes of UNet, VAE and scorer. `--record` writes grid.json and the
+README's table; `--quick` takes few cells, to try the script.
 """
 
 from __future__ import annotations

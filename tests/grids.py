@@ -40,7 +40,7 @@ def make_grid(
     suffix: str = ".png",
 ) -> Path:
     """A grid of t × prompt × seed with a score each."""
-    settings = {"steps": 8, "guidance": 3.0, "negative": ""}
+    settings = {"steps": 8, "guidance_scale": 3.0, "negative_prompt": ""}
     axes = (
         Axis("t", ts, path="parameters.t"),
         Axis("prompt", prompts),

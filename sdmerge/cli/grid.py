@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sdmerge.cli.drawing import drawing_options, recipe_of, sampling_of
+from sdmerge.cli.drawing import drawing_options, inversions_of, recipe_of, sampling_of
 from sdmerge.cli.grids import open_page, write_sheet
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import check_picture, plan_of
@@ -90,7 +90,7 @@ def _asked(
     folders = [single.folder] if single and single.folder else []
     seeds = _seeds(options, defaults)
     lines = _lines(options["prompts"])
-    implied = [seeds_axis(seeds), models_axis(models)]
+    implied = [seeds_axis(seeds, "--seeds"), models_axis(models, "a second model")]
     implied += [prompts_axis(lines, "-p")] if lines else []
     by_name = {side.axis.path: side for side in implied}
     placed = [
@@ -98,15 +98,14 @@ def _asked(
               [] if options[name] else folders)
         for name in AXES
     ]  # fmt: skip
-    own = [side for side in placed if side and side.axis.path == "prompt"]
-    if lines and own and own[0] is not by_name["prompt"]:
-        raise InputError("prompts are given by -p and by an axis", hint="Keep one of them.")
+    given = _given(sampling_of(options))
+    _refuse_doubles([side for side in placed if side], by_name, given)
     sides = arranged(
         placed, [by_name[one] for one in ("prompt", "model", "seed") if one in by_name]
     )
     start = Part(
         model=models[0],
-        sampling={**defaults.sampling, **_given(sampling_of(options))},
+        sampling={**defaults.sampling, **given},
         line=lines[0] if lines else None,
         seed=seeds[0],
     )
@@ -120,6 +119,21 @@ def _axis(
     if text is None:
         return None
     return implied.get(text) or read_axis(text, f"--{name} {text}", folders)
+
+
+def _refuse_doubles(
+    placed: Sequence[Side], implied: Mapping[str, Side], given: Mapping[str, Any]
+) -> None:
+    """Nothing unless an axis varies what an option fixes, too."""
+    for side in placed:
+        other = implied.get(side.axis.path)
+        fixed = [f"--{name.replace('_', '-')}" for name in side.parts[0].sampling if name in given]
+        if other is not None and other is not side:
+            prompts, several = side.axis.path == "prompt", len(other.parts) > 1
+            fixed += [other.where or side.axis.path] if prompts or several else []
+        if fixed:
+            what = f"{fixed[0]} is given beside an axis that varies it"
+            raise InputError(what, where=side.where, hint="Keep one of them.")
 
 
 def _seeds(options: Mapping[str, Any], defaults: Defaults) -> range:
@@ -181,15 +195,14 @@ def _prepared(
     """Plans of every recipe, and what draws and scores."""
     from sdmerge.live import LiveMerge
     from sdmerge.sample.draw import Drawer
-    from sdmerge.sample.inversion import load_inversion
     from sdmerge.sample.probe import pipelines
     from sdmerge.sample.sweep.draw import Sweep, Tools
     from sdmerge.sample.sweep.variants import variants
 
-    words = ""
-    for path in options["embeddings"]:
-        words += hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    inversions = [load_inversion(path) for path in options["embeddings"]]
+    inversions = inversions_of(options)
+    words = "".join(
+        hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in options["embeddings"]
+    )
     live = LiveMerge(device=session.device, probe=pipelines)
     found = variants(
         cells, sides,

@@ -16,7 +16,8 @@ from sdmerge.sample.picture import Record, read_record, save_picture
 RECIPE = 'merge_method: slerp\nmodels: [{model: "a&<b>"}]\n'
 RECORD = Record(
     "赤い丸 <script>alert(\"1\")</script> & 'x' \\ ✓", 7, RECIPE, "ab" * 16,
-    {"steps": 8, "guidance_scale": 3.0, "negative_prompt": "blurry, 悪い", "sampler": None}, {"t": 0.5},
+    {"steps": 8, "guidance_scale": 3.0, "negative_prompt": "blurry, 悪い", "sampler": None},
+    {"t": 0.5},
 )  # fmt: skip
 
 

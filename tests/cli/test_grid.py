@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import ROOT, cli, listing, recipe
+from tiny import ROOT, cli, listing, model, recipe
 
 from sdmerge.sample.grid import picture_path, read_cells, read_grid
 from sdmerge.sample.picture import Record
@@ -129,6 +129,21 @@ def test_a_recipes_grid_is_checked(tmp_path: Path, grid: str, phrases: list[str]
     said = cli("grid", path, "-p", "x", "-o", tmp_path / "grid")
     assert said.code == 2
     assert all(phrase in said.err for phrase in phrases), said.err
+    assert listing(tmp_path) == ["r.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [("{layout: lora, rank: 4}", "is a LoRA, not a model"), ("{layout: diffusers}", "has no")],
+)
+def test_what_draws_nothing(tmp_path: Path, output: str, what: str) -> None:
+    path = UKIYOE if "lora" in output else model("sd1", 1, components=("text_encoder",))
+    base = f"base_model: {SAMPLES / 'models' / 'base'}\n" if "lora" in output else ""
+    method = "task_arithmetic" if base else "linear"
+    text = f"merge_method: {method}\n{base}models: [{{model: {path}}}]\noutput: {output}\n"
+    said = cli("grid", recipe(tmp_path / "r.yaml", text), "-p", "x", "-o", tmp_path / "grid")
+    assert said.code == 2
+    assert what in said.err
     assert listing(tmp_path) == ["r.yaml"]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdmerge.errors import InputError, RecipeError
+from sdmerge.live.pipeline import refuse_incomplete
 from sdmerge.plan import Plan
 from sdmerge.recipe import Recipe, recipe_id, to_yaml
 from sdmerge.sample.sweep.axis import Side, explain
@@ -39,7 +40,8 @@ def variants(
 ) -> list[Variant]:
     """A variant per distinct recipe, in the order in which the cells come to them.
 
-    An axis that addresses nothing, or that changes nothing in any plan, is an error.
+    An axis that addresses nothing, or that changes nothing in any plan, is an error; so is a recipe
+    whose result draws nothing.
     """
     recipes: dict[tuple[str, tuple[str, ...]], Recipe] = {}
     for spot in spots:
@@ -54,6 +56,8 @@ def variants(
         named.setdefault(same, recipe)
         groups.setdefault(same, []).append(spot)
     found = [Variant(named[same], plan(named[same]), tuple(own)) for same, own in groups.items()]
+    for variant in found:
+        refuse_incomplete(variant.plan)
     for side in sides:
         if side.changes_recipe and len(side.parts) > 1:
             _refuse_idle(side, found)

@@ -3,8 +3,9 @@
 `python -m benchmarks.merge --folder DIR --record` makes random SD1 checkpoints (1.07 billion
 parameters, half precision) in DIR, merges them by turns with our methods, with mergekit and with
 sd-mecha (installed from PyPI into environments of their own there), and compares medians. Then it
-grows the number of models and their size. Needs 30 GB of disk and about 25 minutes; `--quick` does
-the same with small files and without the other tools.
+grows the number of models and their size. Needs 30 GB of disk and about an hour; `--part` does one
+of the three, and a record keeps the others. `--quick` does the same with small files and without
+the other tools.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from benchmarks.peers import Peer, command, install
 from benchmarks.random_files import make_models, plain_specs, sd1_specs
 from benchmarks.report import record
 
-OURS = ("linear", "task_arithmetic", "ties", "dare_linear", "dare_ties")
+OURS = (
+    "linear", "task_arithmetic", "ties", "dare_linear", "dare_ties", "della", "breadcrumbs",
+    "model_stock",
+)  # fmt: skip
+PARTS = ("methods", "models", "size")
 PEERS = ("mergekit", "sd-mecha")
 Run = dict[str, float]
 
@@ -43,20 +48,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small files, to try the script")
     parser.add_argument("--rounds", type=int, default=5, help="how often each of ours runs")
     parser.add_argument("--peer-rounds", type=int, default=1, help="how often the other tools run")
+    parser.add_argument("--part", action="append", choices=PARTS, help="all of them by default")
     parser.add_argument("--record", action="store_true", help="write the figures beside this file")
     parser.add_argument("--note", default="", help="a sentence on the circumstances")
     options = parser.parse_args()
     folder: Path = options.folder
-    peers = [] if options.quick else [install(name, folder) for name in PEERS]
-    figures = {
-        "cores": os.cpu_count(),
-        "parameters": 0,
-        "peers": {peer.name: peer.version or peer.trouble for peer in peers},
-        "methods": compare(folder / "sd1", options, peers),
-        "models": grow_models(folder, options),
-        "size": grow_size(folder, options),
-        "note": options.note,
-    }
+    parts = options.part or PARTS
+    figures: dict[str, Any] = {"cores": os.cpu_count(), "note": options.note}
+    if "methods" in parts:
+        peers = [] if options.quick else [install(name, folder) for name in PEERS]
+        figures["peers"] = {peer.name: peer.version or peer.trouble for peer in peers}
+        figures["methods"] = compare(folder / "sd1", options, peers)
+    if "models" in parts:
+        figures["models"] = grow_models(folder, options)
+    if "size" in parts:
+        figures["size"] = grow_size(folder, options)
     print(json.dumps(figures, indent=1))  # noqa: T201
     if options.record:
         record(figures)
@@ -88,7 +94,8 @@ def grow_models(folder: Path, options: Any) -> dict[str, dict[str, float]]:
     """Seconds with 2, 4 and 8 models of half a billion parameters."""
     size = 0.02e9 if options.quick else 0.5e9
     models = make_models(folder / "many", plain_specs(size), 8)
-    found = _grow(models[0].with_name("out.safetensors"), {n: models[:n] for n in (2, 4, 8)})
+    sets = {n: models[:n] for n in (2, 4, 8)}
+    found = _grow(models[0].with_name("out.safetensors"), sets, options.rounds)
     shutil.rmtree(folder / "many")
     return found
 
@@ -98,15 +105,16 @@ def grow_size(folder: Path, options: Any) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for billions in (0.01, 0.02) if options.quick else (0.1, 0.5, 1.3, 2.6):
         models = make_models(folder / "size", plain_specs(billions * 1e9), 2)
-        found |= _grow(models[0].with_name("out.safetensors"), {billions: models})
+        out = models[0].with_name("out.safetensors")
+        found |= _grow(out, {billions: models}, options.rounds)
         shutil.rmtree(folder / "size")
     return found
 
 
-def _grow(out: Path, sets: dict[Any, list[Path]]) -> dict[str, dict[str, float]]:
+def _grow(out: Path, sets: dict[Any, list[Path]], rounds: int) -> dict[str, dict[str, float]]:
     return {
         str(size): {
-            name: statistics.median(ours(name, out, models)["seconds"] for _ in range(3))
+            name: statistics.median(ours(name, out, models)["seconds"] for _ in range(rounds))
             for name in ("floor", "linear", "ties")
         }
         for size, models in sets.items()

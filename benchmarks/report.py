@@ -20,18 +20,22 @@ def put(section: str, text: str) -> None:
 
 
 def record(figures: Mapping[str, Any]) -> None:
-    """Write merge.json, merge.svg and the tables."""
-    (HERE / "merge.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    (HERE / "merge.svg").write_text(plot(figures["methods"]), "utf-8")
-    tools = [f"{name} {version}" for name, version in figures["peers"].items()]
-    parts = [
-        table(["", "seconds", "× floor", "GB anonymous"], _methods(figures["methods"])),
-        "![Seconds per merge](merge.svg)",
-        table(["models of 0.5 B", *_names(figures["models"])], _growth(figures["models"])),
-        table(["billions, two models", *_names(figures["size"])], _growth(figures["size"])),
-        f"{figures['cores']} cores; {', '.join(tools)}. {figures['note']}".strip(),
-    ]
-    put("merge", "\n\n".join(parts))
+    """Write merge.json, merge.svg and the tables; parts that were not measured stay as they are."""
+    known = HERE / "merge.json"
+    before = json.loads(known.read_text("utf-8")) if known.exists() else {}
+    figures = before | figures
+    known.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    parts: list[str] = []
+    if "methods" in figures:
+        (HERE / "merge.svg").write_text(plot(figures["methods"]), "utf-8")
+        head = ["", "seconds", "× floor", "GB anonymous"]
+        parts += [table(head, _methods(figures["methods"])), "![Seconds per merge](merge.svg)"]
+    for name, title in (("models", "models of 0.5 B"), ("size", "billions, two models")):
+        if name in figures:
+            parts.append(table([title, *_names(figures[name])], _growth(figures[name])))
+    tools = [f"{name} {version}" for name, version in figures.get("peers", {}).items()]
+    parts.append(". ".join([", ".join([f"{figures['cores']} cores", *tools]), figures["note"]]))
+    put("merge", "\n\n".join(parts).strip())
 
 
 def _methods(methods: Mapping[str, Mapping[str, float]]) -> list[list[object]]:

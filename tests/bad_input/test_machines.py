@@ -69,7 +69,7 @@ def test_control_c(
             assert any(".partial" in name for name in listing(tmp_path))
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(Output, "_lines", lambda self, what: advance)
+    monkeypatch.setattr(Output, "_lines", lambda *_: advance)
     extra = ("--force",) if force else ()
     # a worker of a parallel test run ignores the signal
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)

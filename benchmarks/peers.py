@@ -17,8 +17,7 @@ models = [sd_mecha.model(path) for path in paths]
 if method == "linear":
     recipe = sd_mecha.n_average(*models)
 else:
-    deltas = [sd_mecha.subtract(model, models[0]) for model in models[1:]]
-    recipe = sd_mecha.add_difference(models[0], sd_mecha.ties_sum(*deltas, k=0.2), alpha=1.0)
+    recipe = sd_mecha.add_difference_ties(*models, alpha=1.0, k=0.2)
 sd_mecha.merge(
     recipe, output=pathlib.Path(target), merge_dtype=torch.float32, output_dtype=torch.float16,
     strict_mandatory_keys=False, check_extra_keys=False,

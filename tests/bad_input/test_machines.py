@@ -41,8 +41,9 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("out", ["x.safetensors", "folder"])
 def test_disk_that_takes_no_more(tmp_path: Path, out: str) -> None:
+    models = words(1), words(2)
     with files_of_at_most(1 << 18):
-        said = linear(words(1), words(2), out=tmp_path / out)
+        said = linear(*models, out=tmp_path / out)
     refused(said, str(tmp_path), "no file that large", "another disk", code=3)
     assert listing(tmp_path) == []
 

@@ -11,13 +11,16 @@ from pathlib import Path
 
 _MECHA = """
 import json, sys, time, pathlib, torch, sd_mecha
+from sd_mecha.extensions.builtin.merge_methods import linear
 method, target, *paths = sys.argv[1:]
 begin = time.perf_counter()
 models = [sd_mecha.model(path) for path in paths]
 if method == "linear":
     recipe = sd_mecha.n_average(*models)
 else:
-    recipe = sd_mecha.add_difference_ties(*models, alpha=1.0, k=0.2)
+    deltas = [sd_mecha.subtract(model, models[0]) for model in models[1:]]
+    # its own add_difference_ties wants to know the models' spaces before they are read
+    recipe = linear.add_difference(models[0], sd_mecha.ties_sum(*deltas, k=0.2), alpha=1.0)
 sd_mecha.merge(
     recipe, output=pathlib.Path(target), merge_dtype=torch.float32, output_dtype=torch.float16,
     strict_mandatory_keys=False, check_extra_keys=False,

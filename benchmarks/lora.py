@@ -50,9 +50,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where LoRAs are made")
     parser.add_argument("--record", action="store_true", help="write the table to the README")
     parser.add_argument("--note", default="", help="a sentence on the circumstances, for the table")
+    parser.add_argument("--part", choices=("merging", "extracting"), help="both by default")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    figures = {**merging(options.folder), **extracting(), "cores": psutil.cpu_count()}
+    figures: dict[str, float | None] = {"cores": psutil.cpu_count()}
+    if options.part != "extracting":
+        figures |= merging(options.folder)
+    if options.part != "merging":
+        figures |= extracting()
     print(json.dumps(figures, indent=1))  # noqa: T201
     if options.record:
         rows = [f"| {name} | {value} |" for name, value in figures.items()]

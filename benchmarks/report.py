@@ -33,7 +33,9 @@ def record(figures: Mapping[str, Any]) -> None:
     for name, title in (("models", "models of 0.5 B"), ("size", "billions, two models")):
         if name in figures:
             parts.append(table([title, *_names(figures[name])], _growth(figures[name])))
-    tools = [f"{name} {version}" for name, version in figures.get("peers", {}).items()]
+    measured = " ".join(figures.get("methods", ()))
+    peers = figures.get("peers", {}).items()
+    tools = [f"{name} {version}" for name, version in peers if name in measured]
     parts.append(". ".join([", ".join([f"{figures['cores']} cores", *tools]), figures["note"]]))
     put("merge", "\n\n".join(parts).strip())
 

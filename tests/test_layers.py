@@ -18,8 +18,8 @@ ORDER = [
     "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
     "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
-    "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "analysis", "testing",
-    "cli", "__main__",
+    "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "evolve", "analysis",
+    "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 
@@ -43,6 +43,7 @@ HEAVY = {
     "sdmerge.sample.grid": {"torch", "numpy"},
     "sdmerge.sample.viewer": {"torch", "numpy"},
     "sdmerge.votes": {"torch"},
+    "sdmerge.evolve.genes": {"torch", "numpy"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

@@ -15,6 +15,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,16 +142,19 @@ def timed_copy(source: Path, target: Path) -> float:
 def run_watched(command: list[str]) -> tuple[float, int, dict[str, Any]]:
     """Seconds, peak anonymous bytes and the printed JSON of a command in a process of its own."""
     begin = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    watched = psutil.Process(process.pid)
     peak = 0
-    while process.poll() is None:
-        peak = max(peak, anonymous(watched))
-        time.sleep(0.1)
-    output = process.communicate()[0]
-    if process.returncode:
-        raise SystemExit(f"the merge failed with {process.returncode}")
-    return time.monotonic() - begin, peak, json.loads(output)
+    # a file, as a pipe that nobody reads while the process runs would stop it when it is full
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output)
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, anonymous(watched))
+            time.sleep(0.1)
+        if process.returncode:
+            raise SystemExit(f"the merge failed with {process.returncode}")
+        seconds = time.monotonic() - begin
+        output.seek(0)
+        return seconds, peak, json.load(output)
 
 
 def anonymous(process: psutil.Process) -> int:

@@ -113,8 +113,9 @@ def extracting() -> Mapping[str, float]:
         ours += count * seconds
         seconds, sigma = timed(lambda matrix=matrix: torch.linalg.svd(matrix, full_matrices=False))
         full += count * seconds
-        least = float(sigma[1][EXTRACTED:].double().square().sum())
-        excess = max(excess, (squared_distance(matrix, found) / least) ** 0.5)
+        if min(shape) > EXTRACTED:  # a narrower one is kept whole
+            least = float(sigma[1][EXTRACTED:].double().square().sum())
+            excess = max(excess, (squared_distance(matrix, found) / least) ** 0.5)
     return {
         "extracting: matrices": shapes.total(),
         "extracting: seconds": round(ours, 1),

@@ -222,7 +222,7 @@ def _shown(
     seeds = range(options["seed"], options["seed"] + options["seeds"])
     sampling = sampling_of(options)
     say_suited(session, drawer.suited, sampling)
-    return drawn(drawer, lines, seeds, sampling, options["batch"])
+    return drawn(drawer, lines, [seeds] * len(lines), sampling, options["batch"])
 
 
 def _quiet(data: Mapping[str, Any]) -> Iterator[str]:

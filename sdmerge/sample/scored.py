@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,12 +16,18 @@ from sdmerge.scoring.statistics import Key
 
 
 def drawn(
-    drawer: Drawer, lines: Sequence[Line], seeds: Sequence[int], sampling: Sampling, batch: int = 8
+    drawer: Drawer,
+    lines: Sequence[Line],
+    seeds: Sequence[Sequence[int]],
+    sampling: Sampling,
+    batch: int = 8,
+    *,
+    cancel: threading.Event | None = None,
 ) -> Iterator[Shown]:
-    """What is drawn: every prompt with every seed, prompt by prompt."""
-    asked = [(place, seed) for place in range(len(lines)) for seed in seeds]
+    """What is drawn: every prompt with every one of its seeds, prompt by prompt."""
+    asked = [(place, seed) for place, own in enumerate(seeds) for seed in own]
     shots = [Shot(lines[place].prompt, seed, sampling) for place, seed in asked]
-    pictures = drawer.draw(shots, batch=batch)
+    pictures = drawer.draw(shots, batch=batch, cancel=cancel)
     for (place, seed), picture in zip(asked, pictures, strict=True):
         yield Shown(picture.image, lines[place], place, seed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +58,7 @@ class Panel:
         """The columns."""
         return tuple(judge.name for judge in self.judges)
 
-    def score(self, shown: Iterable[Shown], *, batch: int = BATCH) -> Iterator[Scored]:
+    def score(self, shown: Iterable[Shown], *, batch: int = BATCH) -> Generator[Scored]:
         """The scores of every picture, in order, each as soon as its batch and its prompt are done.
 
         Pictures are taken from `shown` in this thread and scored in another, one batch behind, so

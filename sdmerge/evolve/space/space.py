@@ -152,7 +152,9 @@ def _read(mark: Mark, place: Place) -> list[tuple[str, Scalar]]:
 
 
 def _misfit(place: Place, what: str) -> InputError:
-    hint = "A recipe that a search starts from has its shape: the same rules, with values for marks."
+    hint = (
+        "A recipe that a search starts from has its shape: the same rules, with values for marks."
+    )
     return InputError(what, where=place.where, hint=hint)
 
 

@@ -126,12 +126,16 @@ def test_without_a_base_there_are_parents_and_a_soup() -> None:
 
 @pytest.mark.parametrize("weight", ["{search: [0, 1], per: model}", "{search: [0, 1]}"])
 def test_weights_shared_by_all_models(weight: str) -> None:
-    shape = two(more=f"parameters: {{weight: {weight}}}")
-    stage = shape.stages[0]
-    models = tuple(type(ref)(ref.path, ref.name, {}, ref.named) for ref in stage.models)
-    shared = type(shape)((type(stage)(stage.method, models, stage.base,
-                                      parameters=stage.parameters),), folder=shape.folder)  # fmt: skip
-    found = space(shared)
+    found = space(
+        read(f"""
+            merge_method: task_arithmetic
+            base_model: samples/models/base
+            models:
+              - {{model: samples/models/japanese, name: ja}}
+              - {{model: samples/models/ukiyoe, name: uk}}
+            parameters: {{weight: {weight}}}
+        """)
+    )
     assert soup(found).candidate == {gene.name: 0.5 for gene in found.genes}
     rows = by_name(parents(found))
     assert (rows["ja"].candidate is not None) == ("model" in weight)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plan.test_contract import EXAMPLE
 
 from evolve.space.worlds import BLOCKS, names, planned, read, space, two, weights
-from plan.test_contract import EXAMPLE
 from sdmerge.errors import InputError
 from sdmerge.evolve.genes import Gene, candidate_at
 from sdmerge.evolve.space import Space
@@ -94,7 +94,8 @@ MARKS = {
         models:
           - {model: samples/models/japanese, name: ja}
           - {model: samples/models/ukiyoe, name: uk}
-          - {model: samples/loras/pop.safetensors, parameters: {weight: {search: [0, 1], per: type}}}
+          - model: samples/loras/pop.safetensors
+            parameters: {weight: {search: [0, 1], per: type}}
         parameters:
           density: {search: [0.1, 0.9], per: model}
           weight: [{filter: mid, value: {search: [0, 1], per: model}}, {value: 0.7}]

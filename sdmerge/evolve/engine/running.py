@@ -1,5 +1,4 @@
-"""An engine at work: asks and tells in turn, and a state from which it goes on as if never stopped.
-"""
+"""An engine at work: asks and tells in turn, and a state from which it goes on as if never stopped."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ engine's whole state is that history. No liar stands in for candidates that are 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,8 +40,8 @@ class Sampled:
 
     def ask(self) -> list[Candidate]:
         self.batches += 1
-        sampler = self.make(seed_of(self.setup.seed, self.batches))
         with quietly():
+            sampler = self.make(seed_of(self.setup.seed, self.batches))
             study = study_of(sampler, frozen(self.history, self.space))
             found = [draw(study, self.space) for _ in range(self.batch)]
         return begun(found, self.setup, self.history)
@@ -70,12 +71,12 @@ class Bred:
 
     def ask(self) -> list[Candidate]:
         self.batches += 1
-        sampler = self.make(seed_of(self.setup.seed, self.batches))
         known = [*self.parents, *self.last]
         # generation 0 are those that were parents before, if there were any
         born = [0] * len(self.parents) + [int(bool(self.parents))] * len(self.last)
-        key = sampler._get_generation_key()  # pyright: ignore[reportPrivateUsage]  no public name
         with quietly():
+            sampler = self.make(seed_of(self.setup.seed, self.batches))
+            key = sampler._get_generation_key()  # pyright: ignore[reportPrivateUsage]  no other name
             study = study_of(sampler, frozen(known, self.space, [{key: age} for age in born]))
             found = [draw(study, self.space) for _ in range(self.population)]
             if known:
@@ -146,10 +147,12 @@ def begun(found: list[Candidate], setup: Setup, known: Sequence[Known]) -> list[
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without Optuna's notes, such as one per study in memory."""
+    """Without Optuna's notes, such as one per study, and that its crossovers may change one day."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(before)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -19,6 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseGASampler, BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from sdmerge.evolve.engine.algorithm import Setup
@@ -129,7 +130,8 @@ def study_of(sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> optuna.Stud
     It does not maximise scores: NSGA-III spreads its population as if every value were a loss.
     """
     count = len(trials[0].values) if trials else 1
-    study = optuna.create_study(sampler=sampler, directions=["minimize"] * count)
+    directions = [StudyDirection.MINIMIZE] * count
+    study = optuna.create_study(sampler=sampler, directions=directions)
     study.add_trials(trials)
     return study
 
@@ -146,7 +148,7 @@ def begun(found: list[Candidate], setup: Setup, known: Sequence[Known]) -> list[
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
+def quietly() -> Generator[None]:
     """Without Optuna's notes, such as one per study, and that its crossovers may change one day."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

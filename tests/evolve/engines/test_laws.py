@@ -60,7 +60,10 @@ class Timid(Broken):
     def ask(self) -> list[Candidate]:
         genes = {gene.name: gene for gene in self.setup.genes if gene.kind == "float"}
         return [
-            {n: genes[n].value(genes[n].position(v) / 9) if n in genes else v for n, v in one.items()}
+            {
+                n: genes[n].value(genes[n].position(v) / 9) if n in genes else v
+                for n, v in one.items()
+            }
             for one in super().ask()
         ]
 

@@ -18,7 +18,7 @@ ORDER = [
     "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
     "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
-    "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins", "analysis",
+    "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "evolve", "analysis",
     "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""

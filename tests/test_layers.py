@@ -23,7 +23,7 @@ ORDER = [
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 
-PLURAL = ("sdmerge.methods", "sdmerge.scorers")
+PLURAL = ("sdmerge.methods", "sdmerge.scorers", "sdmerge.evolve.engines")
 """Folders that one adds to: their files do not know each other."""
 
 HEAVY = {
@@ -47,6 +47,9 @@ HEAVY = {
     "sdmerge.evolve.numbers": {"torch", "numpy"},
     "sdmerge.evolve.settings": {"torch", "numpy"},
     "sdmerge.evolve.space": {"torch", "numpy"},
+    "sdmerge.evolve.engine": {"torch"},
+    "sdmerge.evolve.engines": {"torch"},
+    "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

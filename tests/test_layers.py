@@ -44,6 +44,7 @@ HEAVY = {
     "sdmerge.sample.viewer": {"torch", "numpy"},
     "sdmerge.votes": {"torch"},
     "sdmerge.evolve.genes": {"torch", "numpy"},
+    "sdmerge.evolve.statistics": {"torch"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

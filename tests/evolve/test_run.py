@@ -66,11 +66,11 @@ def test_the_search_finds_the_best_and_validates_it(tmp_path: Path) -> None:
     assert ended.why == "trials"
     assert ended.trials == 240
     ledger = Ledger(tmp_path / "s")
-    found = best(ledger, chosen)
+    found = best(ledger, chosen.objectives)
     assert found is not None
     weights = [float(one) for one in found[0].values()]
     assert fitness(weights) > -0.01 > max(fitness(w) for w in ((1, 0, 0), (0, 0, 1)))
-    assert {one.name for one in standings(ledger, chosen) if one.generation == BASELINES} == {
+    assert {one.name for one in standings(ledger, chosen.objectives) if one.generation == BASELINES} == {
         "m0", "m1", "m2",
     }  # fmt: skip
     assert not [note for one in ledger.generations.values() for note in one.notes]
@@ -146,7 +146,7 @@ def test_halving_draws_a_share_for_all_and_the_rest_for_half(
 def test_nobody_below_the_best_parent_ranks_above_those_who_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = options(floor=JUDGE)
+    chosen = options(floors=(JUDGE,))
     parent = Baseline("p", "parent", recipe_of((0.9, 0.2, -0.4)))
     engine = heard(tmp_path / "s", monkeypatch, chosen, baselines=[parent])
     ledger = Ledger(tmp_path / "s")

@@ -10,13 +10,14 @@
     winner      what came out best
 """
 
-from sdmerge.evolve.run.baselines import Baseline, baselines
+from sdmerge.evolve.run.baselines import Baseline, added, usual
 from sdmerge.evolve.run.options import Budget, Objective, Options
 from sdmerge.evolve.run.progress import Progress
-from sdmerge.evolve.run.search import Ended, Search, Searched
+from sdmerge.evolve.run.search import Ended, Search
+from sdmerge.evolve.run.searched import Searched
 from sdmerge.evolve.run.winner import Standing, best, standings
 
 __all__ = [
     "Baseline", "Budget", "Ended", "Objective", "Options", "Progress", "Search", "Searched",
-    "Standing", "baselines", "best", "standings",
+    "Standing", "added", "best", "standings", "usual",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ class Options:
     search, validation: Prompts; the engine hears of the first alone.
     images: Pictures per prompt.
     objectives: What is searched for; report: what is only looked at.
-    floor: What candidates may not fall below the best parent in.
+    floors: What candidates may not fall below the best parent in.
     prompts_per_generation: A sample of the search prompts for each generation; 0: all.
     halving: 3 draws a third of the prompts for everybody and the rest for the better half; 0: off.
     validate_every: Generations between validations.
@@ -56,7 +56,7 @@ class Options:
     """Of the report, the one that says how much the pictures of a prompt differ."""
     params: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     sampling: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
-    floor: Objective | None = None
+    floors: tuple[Objective, ...] = ()
     prompts_per_generation: int = 0
     halving: int = 0
     validate_every: int = 5
@@ -66,7 +66,7 @@ class Options:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a search needs of every candidate."""
-        return _columns(*self.objectives, *([self.floor] if self.floor else []))
+        return _columns(*self.objectives, *self.floors)
 
     @property
     def every_column(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +20,6 @@ from sdmerge.evolve.run.searched import Asked, EngineOf, Searched
 from sdmerge.evolve.run.sitting import Batch, Sitting
 from sdmerge.evolve.run.validating import Validating, given
 from sdmerge.evolve.workers import Executor
-from sdmerge.params import Scalar
 
 Why = Literal["trials", "hours", "patience"]
 
@@ -56,8 +55,10 @@ class Search:
         self._ledger, self._space, self._engine = ledger, space, engine
         self._options, self._budget, self._journal = options, budget, journal
         self._told = told
-        start = Baseline("start", "start", space.fill(space.init), space.init)
-        self._baselines = (*baselines, start)
+        start = Baseline(
+            "start", "start", space.fill(space.init), space.init, space.sampling(space.init)
+        )
+        self._baselines: tuple[Baseline, ...] = (*baselines, start)
         self._begun = time.monotonic()
         self._before = len(ledger.rows)
         self._trials_before = self._trials()
@@ -101,7 +102,7 @@ class Search:
         requests = [
             Request(
                 Key("baseline", BASELINES, at), given(one.recipe), one.candidate, one.name,
-                self._sampling(one), options.columns,
+                {**options.sampling, **one.sampling}, options.columns,
             )
             for at, one in enumerate(self._baselines)
         ]  # fmt: skip
@@ -112,10 +113,6 @@ class Search:
             self._sitting.add_trial(self._journal, [rows[key]])
         if options.validation:
             self._validating.parents(self._baselines)
-
-    def _sampling(self, one: Baseline) -> Mapping[str, Scalar]:
-        own = self._space.sampling(one.candidate if one.candidate else self._space.init)
-        return {**self._options.sampling, **own, **one.sampling}
 
     def _open(self) -> Asked:
         """The engine, at the best baseline that lies in its space."""

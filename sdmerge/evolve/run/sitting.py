@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -120,7 +121,7 @@ class Sitting:
             for one, verdict in zip(sat, verdicts, strict=True)
         )
         below = tuple(
-            one.below if self.options.floor is not None and one.parts else None for one in sat
+            one.below if self.options.floors and one.parts else None for one in sat
         )
         mine = self._parts("incumbent", generation, 0, self.asking.ledger.rows)
         best = self._sat(mine)
@@ -137,14 +138,13 @@ class Sitting:
         earlier = self.asking.ledger.generations.get(generation - 1)
         if earlier is not None and earlier.incumbent is not None:
             found.append(self._request(Key("incumbent", generation), earlier.incumbent))
-        if self.options.floor is not None:
-            best = self._best_parent(self.options.floor, baselines)
+        for slot, floor in enumerate(self.options.floors):
+            best = self._best_parent(floor, baselines)
             if best is not None:
-                sampling = {**self.options.sampling, **best.sampling}
                 found.append(
                     Request(
-                        Key("bound", generation), given(best.recipe), best.candidate, best.name,
-                        sampling, self.options.columns,
+                        Key("bound", generation, slot), given(best.recipe), best.candidate,
+                        best.name, {**self.options.sampling, **best.sampling}, self.options.columns,
                     )
                 )  # fmt: skip
         return found
@@ -193,15 +193,20 @@ class Sitting:
         return tuple(one.per_prompt(row.evaluation) for one in self.options.objectives)
 
     def _below(self, generation: int, own: Sequence[Row], rows: Mapping[Key, Row]) -> float:
-        """How far these parts are below the floor's parent on the same prompts."""
-        floor = self.options.floor
-        known = self.asking.ledger.rows
-        if floor is None:
-            return 0.0
+        """How far these parts are below the floors' parents on the same prompts, in sum."""
+        return math.fsum(
+            max(0.0, self._gap(floor, slot, generation, own, rows))
+            for slot, floor in enumerate(self.options.floors)
+        )
+
+    def _gap(
+        self, floor: Objective, slot: int, generation: int, own: Sequence[Row],
+        rows: Mapping[Key, Row],
+    ) -> float:  # fmt: skip
         gaps: list[float] = []
         for row in own:
-            key = Key("bound", generation, 0, row.key.part)
-            bound = rows.get(key) or known.get(key)
+            key = Key("bound", generation, slot, row.key.part)
+            bound = rows.get(key) or self.asking.ledger.rows.get(key)
             if row.evaluation is None or bound is None or bound.evaluation is None:
                 return 0.0
             theirs, ours = floor.per_prompt(bound.evaluation), floor.per_prompt(row.evaluation)

@@ -6,10 +6,12 @@
     │   ├── FileError                   a file that cannot be read as what it should be
     │   │   └── CorruptFile             a file that is what it should be, but broken
     │   ├── FamilyError                 files of different or unknown families
-    │   ├── MethodError                 a merge method, or a parameter of a method or scorer
+    │   ├── MethodError                 a merge method, or a parameter of a method, scorer or engine
     │   │   └── UnknownMethod               no method of that name
     │   ├── ScorerError                 a scorer, or what it needs and was not given
     │   │   └── UnknownScorer               no scorer of that name
+    │   ├── EngineError                 a search engine, or genes and scores that it does not take
+    │   │   └── UnknownEngine               no engine of that name
     │   └── PlanError                   a recipe that does not fit its files
     ├── ResourceError               3   the machine has too little of something
     └── Cancelled                 130   you stopped it
@@ -62,7 +64,7 @@ class FamilyError(InputError):
 
 
 class MethodError(InputError):
-    """An unknown method, or a parameter (of a scorer too) that is unknown or out of its limits."""
+    """An unknown method, or a parameter that is unknown or out of its limits, of others too."""
 
 
 class UnknownMethod(MethodError, KeyError):
@@ -75,6 +77,14 @@ class ScorerError(InputError):
 
 class UnknownScorer(ScorerError, KeyError):
     """A name that no scorer has; a KeyError too, so that `in` and `get` of a registry work."""
+
+
+class EngineError(InputError):
+    """A search engine, its state, or genes and scores that it does not take."""
+
+
+class UnknownEngine(EngineError, KeyError):
+    """A name that no engine has; a KeyError too, so that `in` and `get` of a registry work."""
 
 
 class PlanError(InputError):

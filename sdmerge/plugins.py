@@ -1,4 +1,4 @@
-"""Plug-ins: files and packages that add methods and scorers of their own."""
+"""Plug-ins: files and packages that add methods, scorers and engines of their own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from sdmerge.errors import FileError, MethodError, ScorerError
+from sdmerge.errors import EngineError, FileError, MethodError, ScorerError
+from sdmerge.evolve import engines as _engines  # ours are there before a plug-in's
 from sdmerge.manifest import manifest
 from sdmerge.methods import METHODS
 from sdmerge.scoring.scorer import SCORERS
 from sdmerge.scoring.spec import announce
 
-GROUPS = ("sdmerge.methods", "sdmerge.scorers")
+GROUPS = ("sdmerge.methods", "sdmerge.scorers", "sdmerge.engines")
 
 
 def load_plugin(path: Path) -> None:
-    """Run the Python file at `path`; the methods and scorers it registers are then like ours."""
+    """Run the Python file at `path`; the methods, scorers and engines it registers are like ours."""
     name = f"sdmerge_plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(path.resolve()):
         return
@@ -28,7 +29,7 @@ def load_plugin(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (MethodError, ScorerError):
+    except (EngineError, MethodError, ScorerError):
         del sys.modules[name]
         raise
     except Exception as error:
@@ -40,7 +41,7 @@ def load_plugin(path: Path) -> None:
 
 
 def load_installed() -> None:
-    """Import what installed packages announce under `sdmerge.methods` and `sdmerge.scorers`."""
+    """Import what installed packages announce under `sdmerge.methods` and the other groups."""
     for group in GROUPS:
         for entry in entry_points(group=group):
             entry.load()

@@ -18,12 +18,12 @@ ORDER = [
     "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
     "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
-    "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "evolve", "analysis",
+    "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins", "analysis",
     "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 
-PLURAL = ("sdmerge.methods", "sdmerge.scorers")
+PLURAL = ("sdmerge.methods", "sdmerge.scorers", "sdmerge.evolve.engines")
 """Folders that one adds to: their files do not know each other."""
 
 HEAVY = {
@@ -45,6 +45,9 @@ HEAVY = {
     "sdmerge.votes": {"torch"},
     "sdmerge.evolve.genes": {"torch", "numpy"},
     "sdmerge.evolve.statistics": {"torch"},
+    "sdmerge.evolve.engine": {"torch"},
+    "sdmerge.evolve.engines": {"torch"},
+    "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

@@ -1,10 +1,10 @@
-"""`sdmerge methods`, `sdmerge families` and `sdmerge scorers`: what there is."""
+"""`sdmerge methods`, `families`, `scorers` and `engines`: what there is."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from sdmerge.cli.main import Session, output_options
 from sdmerge.manifest import MethodSpec, Rotation, Seen, manifest
 from sdmerge.params import Param
 from sdmerge.scoring.spec import Need, ScorerSpec, find_spec, scorer_manifest
+
+if TYPE_CHECKING:
+    from sdmerge.evolve.engine.spec import EngineSpec
 
 
 @click.command("methods")
@@ -113,6 +116,52 @@ def explain_scorer(spec: ScorerSpec) -> str:
     if spec.params:
         lines += ["", "Parameters", *(_explain(param) for param in spec.params)]
     return "\n".join(lines)
+
+
+@click.command("engines")
+@click.argument("name", required=False)
+@output_options
+@click.pass_obj
+def engines_command(session: Session, name: str | None) -> None:
+    """List the engines that a search may use, or explain NAME: paper, genes, scores, parameters."""
+    from sdmerge.evolve.engines import ENGINES
+
+    if name is None:
+        specs = [ENGINES[name] for name in sorted(ENGINES)]
+        rows = [(one.name, _genes_of(one), _scores_of(one), one.summary) for one in specs]
+        session.output.table("", ("engine", "genes", "scores", "what it does"), rows)
+        data = {"engines": [_engine_data(spec) for spec in specs]}
+        session.output.result(data, quiet="\n".join(spec.name for spec in specs))
+        return
+    spec = ENGINES[name]
+    session.output.result(_engine_data(spec), explain_engine(spec), quiet=spec.summary)
+
+
+def _engine_data(spec: EngineSpec) -> dict[str, Any]:
+    shown = [field.name for field in dataclasses.fields(spec) if field.name not in ("body", "params")]
+    params = [dataclasses.asdict(param) for param in spec.params]
+    return {name: getattr(spec, name) for name in shown} | {"params": params}
+
+
+def _genes_of(spec: EngineSpec) -> str:
+    return ", ".join(spec.kinds)
+
+
+def _scores_of(spec: EngineSpec) -> str:
+    fewest, most = spec.objectives
+    return f"{fewest}" if fewest == most else f"{fewest} to {most}"
+
+
+def explain_engine(spec: EngineSpec) -> str:
+    """An engine for people."""
+    lines = [f"{spec.title} ({spec.name})", spec.summary, ""]
+    lines += [spec.details, ""] if spec.details else []
+    lines += [f"Genes: {_genes_of(spec)}. Scores: {_scores_of(spec)}. {spec.paper}".rstrip()]
+    lines += [f"Needs {_FED[need]}." for need in spec.needs]
+    return "\n".join([*lines, "", "Parameters", *(_explain(param) for param in spec.params)])
+
+
+_FED = {"prompts": "a score per prompt", "votes": "people who compare, or scores that do"}
 
 
 @click.command("families")

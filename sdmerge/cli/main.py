@@ -22,6 +22,7 @@ COMMANDS = {
     "methods": ("catalogue", "List the merge methods, or explain one."),
     "families": ("catalogue", "List the model families, or explain one."),
     "scorers": ("catalogue", "List the scorers, or explain one."),
+    "engines": ("catalogue", "List the engines of a search, or explain one."),
     "plan": ("plan", "Say what a recipe would do; --analyse compares its models."),
     "merge": ("merge", "Merge models by a recipe, or ad hoc."),
     "show": ("results", "Print the recipe a result was made by."),
@@ -85,7 +86,7 @@ def output_options(command: Any) -> Any:
               help="Another folder to look for models in; may be repeated.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where pictures are drawn.")
 @click.option("--plugin", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
-              help="A Python file with methods or scorers of your own; repeatable.")  # fmt: skip
+              help="A Python file with methods, scorers or engines of your own; repeatable.")  # fmt: skip
 @output_options
 @click.pass_context
 def cli(
@@ -99,7 +100,8 @@ def cli(
     session = ctx.ensure_object(Session)
     session.workspace = find_workspace(workspace, models)
     session.device = device
-    if plugin or any(entry_points(group=f"sdmerge.{kind}") for kind in ("methods", "scorers")):
+    kinds = ("methods", "scorers", "engines")
+    if plugin or any(entry_points(group=f"sdmerge.{kind}") for kind in kinds):
         from sdmerge.plugins import load_installed, load_plugin
 
         load_installed()

@@ -17,6 +17,7 @@ from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.lora import changes, lora_bytes
+from sdmerge.plan.marks import Marked
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
 from sdmerge.plan.tasks import Difference, Fit, Read, Task, fit_key, reads, task_key
@@ -55,6 +56,8 @@ class Plan:
     report: Report
     start: Mapping[str, TensorSpec]
     """What a LoRA is a change of: the tensors of its base; of other results nothing."""
+    marks: tuple[Marked, ...] = ()
+    """The recipe's search marks that change tensors."""
     cache: Path | None = field(default=None, compare=False)
 
     @functools.cached_property
@@ -147,6 +150,7 @@ def plan(
         },
         report=_report(recipe, stages, tasks, inputs),
         start=last.base.specs if is_lora and last.base is not None else {},
+        marks=tuple(mark for stage in stages for mark in stage.marks),
         cache=cache,
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from sdmerge.errors import PlanError, nearest
 from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy
 from sdmerge.plan.block_rows import lbw_row, left_out, mbw_row, need_blocks
 from sdmerge.plan.filters import CLASSES, Filter, compile_filter
-from sdmerge.recipe import Gradient, Lbw, Mbw, Preset, Rule, Search, Setting
+from sdmerge.plan.groups import group_of, groups
+from sdmerge.recipe import Gradient, Grouped, Lbw, Mbw, Preset, Rule, Search, Setting
 from sdmerge.recipe.presets import PRESETS
 
 
@@ -25,16 +26,22 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A parameter's value per key. Keys that no rule took are absent."""
+    """A parameter's value per key. Keys that no rule took are absent.
 
-    values: Mapping[str, Scalar]
+    A value per model is left as it is: whose it is about is not known here. `marks` are the keys
+    that rules with a search mark took.
+    """
+
+    values: Mapping[str, Scalar | Grouped]
     taken: tuple[Taken, ...]
     notes: tuple[str, ...] = ()
+    marks: Mapping[str, Rule] = field(default_factory=dict[str, Rule])
 
 
 def resolve(name: str, setting: Setting, model: Anatomy) -> Resolved:
     """`setting` for every key of `model`; a filter that takes none is a PlanError."""
-    values: dict[str, Scalar] = {}
+    values: dict[str, Scalar | Grouped] = {}
+    marks: dict[str, Rule] = {}
     taken: list[Taken] = []
     notes: list[str] = []
     for rule in setting:
@@ -53,12 +60,14 @@ def resolve(name: str, setting: Setting, model: Anatomy) -> Resolved:
         found = {key: value for key in left if (value := curve(key)) is not None}
         values.update(found)
         taken.append(Taken(name, rule.filter or "*", len(found)))
+        if isinstance(rule.value, Search):
+            marks.update(dict.fromkeys(found, rule))
         if isinstance(rule.value, Lbw):
             notes += _left_out(name, rule.value, found, model)
-    return Resolved(values, tuple(taken), tuple(notes))
+    return Resolved(values, tuple(taken), tuple(notes), marks)
 
 
-def _left_out(name: str, value: Lbw, found: Mapping[str, Scalar], model: Anatomy) -> list[str]:
+def _left_out(name: str, value: Lbw, found: Iterable[str], model: Anatomy) -> list[str]:
     """A note of the blocks that get 0 because a row of LoRA block weights does not have them."""
     taken = {model.block_of[key] for key in found}
     if not (blocks := [block for block in left_out(value, model) if block in taken]):
@@ -91,7 +100,7 @@ def _refuse_idle(rule: Rule, matching: list[str], left: list[str], model: Anatom
     raise PlanError(what, where=rule.where, hint=hint.strip())
 
 
-Curve = Callable[[str], Scalar | None]
+Curve = Callable[[str], Scalar | Grouped | None]
 
 
 def _curve(rule: Rule, chosen: Filter, model: Anatomy) -> Curve:
@@ -106,7 +115,11 @@ def _curve(rule: Rule, chosen: Filter, model: Anatomy) -> Curve:
             need_blocks(model, rule.where)
             shape = PRESETS[name]
             return lambda key: shape.base if (x := model.depth(key)) is None else shape.curve(x)
+        case Grouped():
+            return _grouped(rule.value, model, rule.where)
         case Search():
+            if rule.value.per == "block":
+                need_blocks(model, rule.where)
             init = rule.value.init
             return lambda key: init
         case _:
@@ -134,6 +147,23 @@ def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[
     if own is not None:
         return lambda key: own[key]
     return model.place
+
+
+def _grouped(value: Grouped, model: Anatomy, where: str) -> Curve:
+    if value.per == "model":
+        return lambda key: value
+    known = groups(value.per, model)
+    for label in value.values:
+        if label not in known:
+            hint = f"{nearest(label, known)} There are: {_some(known)}.".strip()
+            raise PlanError(f"there is no {value.per} '{label}' here", where=where, hint=hint)
+    group = group_of(value.per, model)
+    return lambda key: value.values.get(group(key))
+
+
+def _some(labels: tuple[str, ...]) -> str:
+    shown = labels if len(labels) <= 6 else (*labels[:4], "…", labels[-1])
+    return ", ".join(shown)
 
 
 def _gradient(points: tuple[float, ...], place: Callable[[str], float]) -> Curve:

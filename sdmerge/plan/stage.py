@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from sdmerge.adapters import LoraFile
 from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
-from sdmerge.manifest import MethodSpec, manifest
+from sdmerge.manifest import MethodSpec, Space, manifest
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.fits import Fits, Whole, whole_model
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.lora import no_base
+from sdmerge.plan.marks import Marked
 from sdmerge.plan.match import check_complete, check_members
 from sdmerge.plan.report import ComponentReport
 from sdmerge.plan.settings import Taken
 from sdmerge.plan.tasks import Apply, Combine, Node, Read
-from sdmerge.plan.values import Valuer, differing_defaults
+from sdmerge.plan.values import Part, Valuer, differing_defaults
 from sdmerge.recipe import ComponentRule, Setting, Stage
 from sdmerge.recipe.aliases import stem
 from sdmerge.tensors.spec import TensorSpec
@@ -37,6 +38,7 @@ class StagePlan:
     """What the stage starts from; for changes alone a model of zeros."""
     assets: dict[str, Member] = field(default_factory=dict[str, Member])
     """What a pipeline needs beside weights, where the recipe says whose: tokenizer → member."""
+    marks: tuple[Marked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class StagePlanner:
             for name, part in parts.items()
             if part
         ]
-        return StagePlan(member, reports, valuer.taken, notes, self._base, assets)
+        return StagePlan(
+            member, reports, valuer.taken, notes, self._base, assets, valuer.marks
+        )
 
     def _component_report(
         self, name: str, part: Mapping[str, Node], done: Member, rule: ComponentRule | None
@@ -318,7 +322,7 @@ class StagePlanner:
             inputs=tuple(part.member.nodes.get(key) for part in parts),
             names=tuple(part.member.name for part in parts),
             base=own if needs_base else None,
-            values=valuer.values(key, spec, [part.settings for part in parts], rule),
+            values=valuer.values(key, spec, self._voices(key, parts, space), rule),
             seed=self._seed if spec.random else None,
         )
         fit = self._fits.add(
@@ -337,6 +341,18 @@ class StagePlanner:
         ):
             return own
         return replace(merge, fit=fit)
+
+    def _voices(self, key: str, parts: Sequence[_Part], space: Space) -> list[Part]:
+        """The inputs as the values of `key` see them; a difference of nothing changes nothing."""
+        own = self._first.nodes[key]
+        return [
+            Part(
+                part.member.name,
+                part.settings,
+                space == "weight" or part.member.nodes.get(key, own) != own,
+            )
+            for part in parts
+        ]
 
 
 def _shared(component: str, holder: Member, family: Family) -> bool:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sdmerge.errors import PlanError
 from sdmerge.manifest import MethodSpec
 from sdmerge.method import Value, Values
 from sdmerge.params import Param, Scalar
 from sdmerge.plan.anatomy import Anatomy
+from sdmerge.plan.marks import Marked, Tally
 from sdmerge.plan.settings import Resolved, Taken, resolve
-from sdmerge.recipe import ComponentRule, Setting, Stage
+from sdmerge.recipe import ComponentRule, Grouped, Setting, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A model's part in one tensor: its own settings, and whether it differs there at all."""
+
+    name: str
+    settings: Mapping[str, Setting]
+    changes: bool = True
 
 
 class Valuer:
@@ -26,6 +37,7 @@ class Valuer:
         self._stage = stage
         self._lines = lines
         self._resolved: dict[int, Resolved] = {}
+        self._tally = Tally([ref.name for ref in stage.models])
         self.taken: list[Taken] = []
         self.notes: list[str] = []
         for owner, parameters in (("", stage.parameters), *_owners(stage, settings)):
@@ -35,8 +47,14 @@ class Valuer:
     def _add(self, name: str, setting: Setting, model: Anatomy) -> None:
         resolved = resolve(name, setting, model)
         self._resolved[id(setting)] = resolved
+        self._tally.add(resolved.marks, model)
         self.taken.extend(resolved.taken)
         self.notes.extend(resolved.notes)
+
+    @property
+    def marks(self) -> tuple[Marked, ...]:
+        """The rules with search marks whose values were asked for."""
+        return self._tally.found()
 
     def add_rule(self, component: str, rule: ComponentRule, model: Anatomy) -> None:
         """Resolve the parameters of a component's own rule as well."""
@@ -44,39 +62,45 @@ class Valuer:
             self._add(f"components.{component}.{name}", setting, model)
 
     def values(
-        self,
-        key: str,
-        spec: MethodSpec,
-        models: Sequence[Mapping[str, Setting]],
-        rule: ComponentRule | None,
+        self, key: str, spec: MethodSpec, parts: Sequence[Part], rule: ComponentRule | None
     ) -> Values:
         """The values of all of the method's parameters for the tensor `key`."""
-        return tuple((param.name, self._value(key, param, models, rule)) for param in spec.params)
+        return tuple((param.name, self._value(key, param, parts, rule)) for param in spec.params)
 
     def _value(
-        self,
-        key: str,
-        param: Param,
-        models: Sequence[Mapping[str, Setting]],
-        rule: ComponentRule | None,
+        self, key: str, param: Param, parts: Sequence[Part], rule: ComponentRule | None
     ) -> Value:
         own = rule.parameters.get(param.name) if rule else None
         shared = self._stage.parameters.get(param.name)
         if not param.per_model:
-            return self._first(key, param, (own, shared))
-        found = [self._first(key, param, (own, model.get(param.name), shared)) for model in models]
+            whole = Part("", {}, any(part.changes for part in parts))
+            return self._first(key, param, (own, shared), whole)
+        found = [
+            self._first(key, param, (own, part.settings.get(param.name), shared), part)
+            for part in parts
+        ]
         if param.kind == "lines":
             return tuple(str(value) for value in found)
         return tuple(float(value) for value in found)
 
-    def _first(self, key: str, param: Param, settings: Sequence[Setting | None]) -> Scalar:
+    def _first(
+        self, key: str, param: Param, settings: Sequence[Setting | None], part: Part
+    ) -> Scalar:
         for setting in settings:
-            if setting is not None and key in (values := self._resolved[id(setting)].values):
-                value = values[key]
-                if param.kind == "int" and isinstance(value, float):
-                    value = round(value)  # a curve passes between whole numbers
-                # the method of a component may have other limits
-                return self._said(param, param.check(value), setting[0].where)
+            if setting is None:
+                continue
+            resolved = self._resolved[id(setting)]
+            value = resolved.values.get(key)
+            if isinstance(value, Grouped):
+                value = value.values.get(part.name)
+            if value is None:
+                continue
+            if key in resolved.marks:
+                self._tally.use(resolved.marks[key], key, part.name, changes=part.changes)
+            if param.kind == "int" and isinstance(value, float):
+                value = round(value)  # a curve passes between whole numbers
+            # the method of a component may have other limits
+            return self._said(param, param.check(value), setting[0].where)
         return self._said(param, param.default, self._stage.where)
 
     def _said(self, param: Param, value: Scalar, where: str) -> Scalar:

@@ -45,18 +45,42 @@ class Preset:
     name: str
 
 
+GROUPINGS = ("block", "layer", "component", "type", "model")
+"""What a value may be one per: see sdmerge.plan.groups, which says what each tensor's is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A value per block, layer, component, type of layer or model, by its label.
+
+    Tensors of groups that are left out go to the next rule.
+    """
+
+    per: str
+    values: Mapping[str, Scalar]
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search dimension; a plain merge uses `init`."""
+    """A search mark: a number between `low` and `high`, whole where these are, or a choice.
+
+    A plain merge uses `init`. With `per` it is a gene per group, else one.
+    """
 
     low: float
     high: float
-    init: float
+    init: Scalar
     per: str = ""
     log: bool = False
+    tie: str = ""
+    """Marks of the same name are one gene."""
+    simplex: str = ""
+    """The genes of marks with this name are shares: they are made to sum to 1."""
+    choices: tuple[Scalar, ...] = ()
+    """The words or switches to choose from, where it is no number."""
 
 
-Value = Scalar | Gradient | Mbw | Lbw | Preset | Search
+Value = Scalar | Gradient | Mbw | Lbw | Preset | Grouped | Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,8 @@ class ComponentRule:
     method: str | None = None
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
     where: str = field(default="", compare=False)
+    mark: Search | None = None
+    """A search over `take` or `method`, which hold where it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +127,8 @@ class Applied:
     path: str
     weight: float = 1.0
     where: str = field(default="", compare=False)
+    mark: Search | None = None
+    """A search over `weight`, which holds where it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +146,8 @@ class Stage:
     layer_ranges: tuple[tuple[str, int, int], ...] = ()
     """mergekit's `slices`: per model a full range of layers, checked against the files."""
     where: str = field(default="", compare=False)
+    mark: Search | None = None
+    """A search over `method`, which holds where it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +170,8 @@ class Recipe:
     seed: int = 0
     grid: Mapping[str, Any] = field(default_factory=dict[str, Any])
     evolve: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lines: Mapping[str, str] = field(default_factory=dict[str, str], compare=False, repr=False)
+    """Where `evolve` says what, by path: evolve.fitness[0].scorer → r.yaml:12."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What was accepted and has no meaning here, for the Report."""
     folder: Path | None = field(default=None, compare=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -81,6 +81,17 @@ class Node:
         return self.value
 
 
+    def lines(self, path: str) -> Iterator[tuple[str, str]]:
+        """Where the node and all below it are written, by path: `path.key[0]`."""
+        yield path, self.where
+        if isinstance(self.value, dict):
+            for key, child in self.value.items():
+                yield from child.lines(f"{path}.{key}")
+        elif isinstance(self.value, list):
+            for place, child in enumerate(self.value):
+                yield from child.lines(f"{path}[{place}]")
+
+
 def describe(value: object) -> str:
     """A YAML value in words, short enough for a message."""
     if value is None:
@@ -121,15 +132,21 @@ def parse_yaml(text: str, name: str) -> list[Node]:
         raise RecipeError("this is nested too deep, or in itself", where=name) from None
 
 
-def to_nodes(value: Any, where: str) -> Node:
-    """Python values as nodes that all say `where`."""
-    if isinstance(value, dict):
-        items = cast("dict[object, object]", value)
-        return Node({str(key): to_nodes(child, where) for key, child in items.items()}, where)
+def to_nodes(
+    value: Any, where: str, path: str = "", lines: Mapping[str, str] | None = None
+) -> Node:
+    """Python values as nodes that say `where`, or what `lines` has for their paths below `path`."""
+    at = lines.get(path, where) if lines else where
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value)
+        named = {str(key): child for key, child in items.items()}
+        return Node(
+            {key: to_nodes(child, at, f"{path}.{key}", lines) for key, child in named.items()}, at
+        )
     if isinstance(value, list | tuple):
-        children = cast("Iterable[object]", value)
-        return Node([to_nodes(child, where) for child in children], where)
-    return Node(value, where)
+        children = enumerate(cast("Iterable[object]", value))
+        return Node([to_nodes(child, at, f"{path}[{n}]", lines) for n, child in children], at)
+    return Node(value, at)
 
 
 def _documents(text: str, name: str) -> Iterator[Node]:

@@ -7,9 +7,9 @@ from typing import TypeVar, get_args
 
 from sdmerge.errors import nearest
 from sdmerge.params import Param, Range, Scalar
+from sdmerge.recipe.marks import read_scalar
 from sdmerge.recipe.model import Layout, Output, Rounding
 from sdmerge.recipe.nodes import Node
-from sdmerge.recipe.values import read_scalar
 
 Word = TypeVar("Word", bound=str)
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)

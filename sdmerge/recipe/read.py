@@ -8,15 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sdmerge.errors import MethodError, RecipeError
+from sdmerge.errors import MethodError, RecipeError, nearest
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.params import Param, Range
 from sdmerge.recipe.address import apply_settings
 from sdmerge.recipe.aliases import aliases
-from sdmerge.recipe.model import Applied, ComponentRule, ModelRef, Recipe, Setting, Stage
+from sdmerge.recipe.marks import is_mark, read_choices, read_scalar, read_single
+from sdmerge.recipe.model import (
+    Applied,
+    ComponentRule,
+    Grouped,
+    ModelRef,
+    Recipe,
+    Search,
+    Setting,
+    Stage,
+)
 from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
 from sdmerge.recipe.output import read_output
-from sdmerge.recipe.values import read_scalar, read_setting
+from sdmerge.recipe.values import read_setting
 
 _STAGE_KEYS = (
     "merge_method", "base_model", "models", "slices", "parameters", "components", "apply", "name",
@@ -84,6 +94,7 @@ def _read(documents: list[Node], name: str, folder: Path | None, settings: Seque
         seed=last["seed"].integer("seed") if "seed" in last else 0,
         grid=_plain(last.get("grid"), "grid"),
         evolve=_plain(last.get("evolve"), "evolve"),
+        lines=dict(last["evolve"].lines("evolve")) if "evolve" in last else {},
         notes=tuple(notes),
         folder=folder,
         where=name,
@@ -105,21 +116,24 @@ def _read_stage(node: Node, position: int, count: int, notes: list[str]) -> Stag
         raise node.error(
             "the recipe names no merge_method", f"One of: {', '.join(sorted(manifest()))}."
         )
-    method = _method(fields["merge_method"])
-    models, ranges = _read_models(node, fields, method, notes)
+    methods, mark = _methods(fields["merge_method"])
+    models, ranges = _read_models(node, fields, methods, notes)
     if count > 1 and position < count - 1 and "name" not in fields:
         raise node.error("a stage that others build on needs a name")
-    return Stage(
-        method=method.name,
+    found = Stage(
+        method=methods[0].name,
         models=models,
         base=fields["base_model"].text("base_model") if "base_model" in fields else None,
         name=fields["name"].text("name") if "name" in fields else "",
-        parameters=_read_parameters(fields.get("parameters"), method, notes),
-        components=_read_components(fields.get("components"), method, notes),
+        parameters=_read_parameters(fields.get("parameters"), methods, notes),
+        components=_read_components(fields.get("components"), methods, notes),
         apply=_read_apply(fields.get("apply")),
         layer_ranges=ranges,
         where=node.where,
+        mark=mark,
     )
+    _check_per_model(found)
+    return found
 
 
 def _refuse_early_output(fields: dict[str, Node], position: int, count: int) -> None:
@@ -132,6 +146,36 @@ def _refuse_early_output(fields: dict[str, Node], position: int, count: int) -> 
             )
 
 
+def _check_per_model(stage: Stage) -> None:
+    """Nothing if what is given per model stands where all models are meant, and names each."""
+    names = [ref.name for ref in stage.models]
+    for ref in stage.models:
+        for rule in (rule for setting in ref.parameters.values() for rule in setting):
+            if isinstance(rule.value, Grouped | Search) and rule.value.per == "model":
+                hint = "Leave out 'per', or move it to the recipe's own 'parameters'."
+                raise RecipeError("this is one model's value", where=rule.where, hint=hint)
+    shared = [stage.parameters, *(rule.parameters for rule in stage.components.values())]
+    for rule in (rule for some in shared for setting in some.values() for rule in setting):
+        if not isinstance(rule.value, Grouped) or rule.value.per != "model":
+            continue
+        for label in rule.value.values:
+            if label not in (*names, "base"):
+                hint = f"{nearest(label, names)} The models are: {', '.join(names)}.".strip()
+                raise RecipeError(f"there is no model '{label}'", where=rule.where, hint=hint)
+        if missing := [name for name in names if name not in rule.value.values]:
+            what = f"the values per model leave out {', '.join(missing)}"
+            raise RecipeError(what, where=rule.where, hint="Give every model one.")
+
+
+def _methods(node: Node) -> tuple[list[MethodSpec], Search | None]:
+    """The method, or those of a search: the one that it starts with comes first."""
+    if not is_mark(node):
+        return [_method(node)], None
+    mark = read_choices(node, lambda child: _method(child).name, per=False)
+    names = [mark.init, *(name for name in mark.choices if name != mark.init)]
+    return [manifest()[str(name)] for name in names], mark
+
+
 def _method(node: Node) -> MethodSpec:
     try:
         return manifest()[node.text("merge_method")]
@@ -140,7 +184,7 @@ def _method(node: Node) -> MethodSpec:
 
 
 def _read_models(
-    node: Node, fields: dict[str, Node], method: MethodSpec, notes: list[str]
+    node: Node, fields: dict[str, Node], methods: list[MethodSpec], notes: list[str]
 ) -> tuple[tuple[ModelRef, ...], tuple[tuple[str, int, int], ...]]:
     if ("models" in fields) == ("slices" in fields):
         raise node.error("a recipe has either models or slices", "List the models under 'models'.")
@@ -150,7 +194,7 @@ def _read_models(
         sources, ranges = fields["models"].sequence("models"), ()
     if not sources:
         raise node.error("the recipe has no models")
-    refs = [_read_model(source, method, notes) for source in sources]
+    refs = [_read_model(source, methods, notes) for source in sources]
     _check_given_names(refs)
     names = aliases([(ref.name if ref.named else None, ref.path) for ref in refs])
     return tuple(replace(ref, name=name) for ref, name in zip(refs, names, strict=True)), ranges
@@ -193,10 +237,10 @@ def _path(node: Node) -> str:
     return fields["model"].text("model")
 
 
-def _read_model(node: Node, method: MethodSpec, notes: list[str]) -> ModelRef:
+def _read_model(node: Node, methods: list[MethodSpec], notes: list[str]) -> ModelRef:
     fields = node.mapping("a model", ("model", "name", "parameters"))
     name = fields["name"].text("name") if "name" in fields else ""
-    parameters = _read_parameters(fields.get("parameters"), method, notes, per_model=True)
+    parameters = _read_parameters(fields.get("parameters"), methods, notes, per_model=True)
     return ModelRef(_path(node), name, parameters, "name" in fields, node.where)
 
 
@@ -211,26 +255,38 @@ def _check_given_names(refs: list[ModelRef]) -> None:
 
 
 def _read_parameters(
-    node: Node | None, method: MethodSpec, notes: list[str], *, per_model: bool = False
+    node: Node | None, methods: list[MethodSpec], notes: list[str], *, per_model: bool = False
 ) -> dict[str, Setting]:
+    """The settings as the first method reads them; the others of a search must take them too."""
     found: dict[str, Setting] = {}
     for name, child in (node.mapping("parameters") if node else {}).items():
         if name in _IGNORED_PARAMETERS:
             notes.append(f"{child.where}: {name} is ignored: {_IGNORED_PARAMETERS[name]}")
             continue
-        try:
-            param = method.param(name)
-        except MethodError as error:
-            raise child.error(error.what, error.hint) from None
-        if per_model and not param.per_model:
-            hint = "Move it to the recipe's own 'parameters'."
-            raise child.error(f"{method.name}.{name} is one value for the whole merge", hint)
-        found[name] = read_setting(child, param)
+        read = [_read_parameter(name, child, method, per_model=per_model) for method in methods]
+        found[name] = read[0]
     return found
 
 
+def _read_parameter(name: str, node: Node, method: MethodSpec, *, per_model: bool) -> Setting:
+    try:
+        param = method.param(name)
+    except MethodError as error:
+        raise node.error(error.what, error.hint) from None
+    if per_model and not param.per_model:
+        hint = "Move it to the recipe's own 'parameters'."
+        raise node.error(f"{method.name}.{name} is one value for the whole merge", hint)
+    setting = read_setting(node, param)
+    for rule in setting:
+        grouped = isinstance(rule.value, Grouped | Search) and rule.value.per == "model"
+        if grouped and not param.per_model:
+            what = f"{method.name}.{name} is one value for all models"
+            raise RecipeError(what, where=rule.where, hint="It cannot be one per model.")
+    return setting
+
+
 def _read_components(
-    node: Node | None, method: MethodSpec, notes: list[str]
+    node: Node | None, methods: list[MethodSpec], notes: list[str]
 ) -> dict[str, ComponentRule]:
     found: dict[str, ComponentRule] = {}
     for name, child in (node.mapping("components") if node else {}).items():
@@ -243,14 +299,25 @@ def _read_components(
             raise child.error(
                 f"components.{name} says nothing", "Write {take: NAME} or {merge_method: …}."
             )
-        own = _method(fields["merge_method"]) if "merge_method" in fields else method
-        found[name] = ComponentRule(
-            take=fields["take"].text("take") if "take" in fields else None,
-            method=own.name if "take" not in fields else None,
-            parameters=_read_parameters(fields.get("parameters"), own, notes),
-            where=child.where,
-        )
+        if "take" in fields:
+            found[name] = _read_take(fields["take"], child.where)
+            continue
+        given = fields.get("merge_method")
+        if given is None and len(methods) > 1:
+            hint = f"For example merge_method: {methods[0].name}."
+            raise child.error("the recipe's merge_method is searched; this needs its own", hint)
+        own, mark = _methods(given) if given else (methods, None)
+        parameters = _read_parameters(fields.get("parameters"), own, notes)
+        found[name] = ComponentRule(None, own[0].name, parameters, child.where, mark)
     return found
+
+
+def _read_take(node: Node, where: str) -> ComponentRule:
+    """The model that a component is taken from, or a search over several."""
+    if not is_mark(node):
+        return ComponentRule(node.text("take"), where=where)
+    mark = read_choices(node, lambda child: child.text("take"), per=False)
+    return ComponentRule(str(mark.init), where=where, mark=mark)
 
 
 def _read_apply(node: Node | None) -> tuple[Applied, ...]:
@@ -262,9 +329,13 @@ def _read_applied(node: Node) -> Applied:
     if not isinstance(node.value, dict):
         return Applied(node.text("apply"), where=node.where)
     fields = node.mapping("apply", ("model", "weight"))
-    weight = read_scalar(fields["weight"], _APPLIED) if "weight" in fields else 1.0
-    assert isinstance(weight, float), "a float parameter"
-    return Applied(_path(node), weight, node.where)
+    weight, mark = fields.get("weight", Node(1.0, node.where)), None
+    if is_mark(weight):
+        mark = read_single(weight, _APPLIED)
+        weight = Node(mark.init, weight.where)
+    strength = read_scalar(weight, _APPLIED)
+    assert isinstance(strength, float), "a float parameter"
+    return Applied(_path(node), strength, node.where, mark)
 
 
 def _plain(node: Node | None, what: str) -> dict[str, Any]:

@@ -1,20 +1,30 @@
-"""What a parameter may be in YAML: a number, a curve, a row of block weights, rules, a search."""
+"""What a parameter may be in YAML: a number, a curve, rules, a number per group, a search."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sdmerge.errors import MethodError, RecipeError, nearest
-from sdmerge.params import Param, Scalar
+from sdmerge.errors import RecipeError, nearest
+from sdmerge.params import Param
 from sdmerge.recipe.lbw import LBW_PRESETS
-from sdmerge.recipe.model import Gradient, Lbw, Mbw, Preset, Rule, Search, Setting, Value
+from sdmerge.recipe.marks import read_grouping, read_mark, read_scalar
+from sdmerge.recipe.model import (
+    GROUPINGS,
+    Gradient,
+    Grouped,
+    Lbw,
+    Mbw,
+    Preset,
+    Rule,
+    Setting,
+    Value,
+)
 from sdmerge.recipe.nodes import Node
 from sdmerge.recipe.presets import PRESETS, row
 
-_CURVES = ("mbw", "lbw", "preset", "search")
+_CURVES = ("mbw", "lbw", "preset", "search", "values")
 
 
 def read_setting(node: Node, param: Param) -> Setting:
@@ -70,6 +80,10 @@ def _read_curve(node: Node, fields: dict[str, Node], param: Param) -> Value:
         given = ", ".join(fields)
         hint = f"{nearest(given, _CURVES)} It is a number, a list, or one of: {', '.join(_CURVES)}."
         raise node.error(f"{{{given}}} is not a value of {param.name}", hint.strip())
+    if kinds[0] == "search":
+        return read_mark(node, param)
+    if kinds[0] == "values":
+        return _read_grouped(node, param)
     if param.kind not in ("float", "int"):
         raise node.error(f"{param.name} is not a number and cannot follow a curve")
     if kinds[0] == "mbw":
@@ -77,10 +91,20 @@ def _read_curve(node: Node, fields: dict[str, Node], param: Param) -> Value:
         return Mbw(tuple(_read_number(child, param) for child in _row(row, "mbw")))
     if kinds[0] == "lbw":
         return _read_lbw(node.mapping("lbw", ("lbw", "strength")), param)
-    if kinds[0] == "preset":
-        name = node.mapping("preset", ("preset",))["preset"]
-        return _read_preset(name, param)
-    return _read_search(node.mapping("search", ("search", "init", "per", "log")), param)
+    return _read_preset(node.mapping("preset", ("preset",))["preset"], param)
+
+
+def _read_grouped(node: Node, param: Param) -> Grouped:
+    """`{per: block, values: {IN00: 0.3, …}}`; the plan checks the labels, which are the files'."""
+    fields = node.mapping("values", ("per", "values"))
+    if "per" not in fields:
+        hint = f"Write {{per: block, values: …}}; or per {', '.join(GROUPINGS[1:])}."
+        raise node.error("these values do not say what they are per", hint)
+    per = read_grouping(fields["per"])
+    values = fields["values"].mapping("values")
+    if param.kind in ("text", "lines") or not values:
+        raise node.error(f"{param.name} takes no values per {per}" if values else "no values here")
+    return Grouped(per, {label: read_scalar(child, param) for label, child in values.items()})
 
 
 def _row(node: Node, what: str) -> list[Node]:
@@ -124,45 +148,9 @@ def _read_preset(node: Node, param: Param) -> Preset:
     return Preset(name)
 
 
-def _read_search(fields: dict[str, Node], param: Param) -> Search:
-    bounds = fields["search"].sequence("search")
-    if len(bounds) != 2:
-        raise fields["search"].error("search should be [lowest, highest]")
-    low, high = (_read_number(bound, param) for bound in bounds)
-    if low >= high:
-        raise fields["search"].error(
-            f"search goes from {low:g} to {high:g}", "The lowest comes first."
-        )
-    log = "log" in fields and fields["log"].switch("log")
-    if log and low <= 0:
-        raise fields["log"].error("a logarithmic search needs bounds above 0")
-    middle = math.sqrt(low * high) if log else (low + high) / 2
-    init = _read_number(fields["init"], param) if "init" in fields else middle
-    if not low <= init <= high:
-        raise fields["init"].error(f"init = {init:g} is outside the search {low:g}..{high:g}")
-    return Search(low, high, init, _read_per(fields.get("per")), log)
-
-
-def _read_per(node: Node | None) -> str:
-    if node is None:
-        return ""
-    word = node.text("per")
-    if word not in ("block", "layer", "component", "type", "model"):
-        raise node.error(f"per: {word}", "One of: block, layer, component, type, model.")
-    return word
-
-
 def _read_number(node: Node, param: Param) -> float:
     """A point of a curve; one of a whole number's curve may lie between whole numbers."""
     value = read_scalar(node, replace(param, kind="float") if param.kind == "int" else param)
     if isinstance(value, bool | str):
         raise node.error(f"{param.name} is not a number and cannot follow a curve")
     return float(value)
-
-
-def read_scalar(node: Node, param: Param) -> Scalar:
-    """One value, checked against the parameter's limits; the complaint says where it is written."""
-    try:
-        return param.check(node.value)
-    except MethodError as error:
-        raise node.error(error.what, error.hint) from None

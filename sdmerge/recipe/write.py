@@ -9,10 +9,12 @@ from typing import Any
 
 import yaml
 
+from sdmerge.params import Scalar
 from sdmerge.recipe.model import (
     Applied,
     ComponentRule,
     Gradient,
+    Grouped,
     Lbw,
     Mbw,
     ModelRef,
@@ -71,7 +73,7 @@ def recipe_id(recipe: Recipe) -> str:
 
 def _stage(stage: Stage) -> dict[str, Any]:
     data: dict[str, Any] = {"name": stage.name} if stage.name else {}
-    data["merge_method"] = stage.method
+    data["merge_method"] = _marked(stage.method, stage.mark)
     if stage.base is not None:
         data["base_model"] = stage.base
     if stage.layer_ranges:
@@ -102,7 +104,9 @@ def _sources(stage: Stage) -> list[dict[str, Any]]:
 
 
 def _applied(one: Applied) -> str | dict[str, Any]:
-    return one.path if one.weight == 1 else {"model": one.path, "weight": one.weight}
+    if one.weight == 1 and one.mark is None:
+        return one.path
+    return {"model": one.path, "weight": _marked(one.weight, one.mark)}
 
 
 def _model(ref: ModelRef) -> dict[str, Any]:
@@ -116,11 +120,15 @@ def _model(ref: ModelRef) -> dict[str, Any]:
 
 def _component(rule: ComponentRule) -> dict[str, Any]:
     if rule.take is not None:
-        return {"take": rule.take}
-    data: dict[str, Any] = {"merge_method": rule.method}
+        return {"take": _marked(rule.take, rule.mark)}
+    data: dict[str, Any] = {"merge_method": _marked(rule.method, rule.mark)}
     if rule.parameters:
         data["parameters"] = _parameters(rule.parameters)
     return data
+
+
+def _marked(value: Scalar | None, mark: Search | None) -> Any:
+    return value if mark is None else _search(mark)
 
 
 def _parameters(parameters: Mapping[str, Setting]) -> dict[str, Any]:
@@ -149,8 +157,18 @@ def _value(value: Value) -> Any:
             return {"lbw": row if isinstance(row, str) else list(row), **extra}
         case Preset(name):
             return {"preset": name}
+        case Grouped(per, values):
+            return {"per": per, "values": dict(values)}
         case Search():
-            extra = ({"per": value.per} if value.per else {}) | ({"log": True} if value.log else {})
-            return {"search": [value.low, value.high], "init": value.init, **extra}
+            return _search(value)
         case _:
             return value
+
+
+def _search(mark: Search) -> dict[str, Any]:
+    options = {name: getattr(mark, name) for name in ("per", "log", "tie", "simplex")}
+    return {
+        "search": list(mark.choices or (mark.low, mark.high)),
+        "init": mark.init,
+        **{name: option for name, option in options.items() if option},
+    }

@@ -33,7 +33,7 @@ class Game:
 
 @dataclass(frozen=True, slots=True)
 class Strengths:
-    """theta [n] in log-odds with mean 0, covariance [n, n]."""
+    """theta [n] in log-odds, covariance [n, n]."""
 
     theta: Floats
     covariance: Floats
@@ -70,19 +70,24 @@ class Strengths:
         return bool(leads) and all(leads)
 
 
-def fit(count: int, games: Sequence[Game]) -> Strengths:
-    """The mode of the posterior of `count` strengths, by Newton's method."""
+def fit(count: int, games: Sequence[Game], prior: Floats | None = None) -> Strengths:
+    """The mode of the posterior of `count` strengths, by Newton's method.
+
+    `prior` is the covariance that they have before any game [count, count]; by default they know
+    nothing of each other, and their mean is 0 then after the games too.
+    """
     first = np.array([game.first for game in games], np.intp)
     second = np.array([game.second for game in games], np.intp)
     share = np.array([game.share for game in games], np.float64)
     theta = np.zeros(count)
-    covariance: Floats = np.eye(count) * PRIOR**2
+    covariance: Floats = np.eye(count) * PRIOR**2 if prior is None else prior
+    precision = np.eye(count) / PRIOR**2 if prior is None else np.linalg.inv(prior)
     for _ in range(100):
         p = _sigmoid(theta[first] - theta[second])
-        gradient = -theta / PRIOR**2
+        gradient = -(precision @ theta)
         np.add.at(gradient, first, share - p)
         np.add.at(gradient, second, p - share)
-        information = _information(count, first, second, p * (1 - p))
+        information = precision + _information(count, first, second, p * (1 - p))
         covariance = np.linalg.inv(information).astype(np.float64)
         step = covariance @ gradient
         largest = np.abs(step).max(initial=0.0)
@@ -96,8 +101,8 @@ def fit(count: int, games: Sequence[Game]) -> Strengths:
 def _information(
     count: int, first: NDArray[np.intp], second: NDArray[np.intp], w: Floats
 ) -> Floats:
-    """The negative second derivative of the log-posterior."""
-    matrix = np.eye(count) / PRIOR**2
+    """The negative second derivative of the games' log-likelihood."""
+    matrix = np.zeros((count, count))
     for i, j, sign in ((first, first, 1), (second, second, 1), (first, second, -1)):
         np.add.at(matrix, (i, j), sign * w)
     np.add.at(matrix, (second, first), -w)

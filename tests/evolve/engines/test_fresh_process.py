@@ -1,0 +1,66 @@
+"""A state goes on in another process as it would have in this one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sdmerge.evolve.engine.running import Engine
+from sdmerge.evolve.engines import ENGINES
+from sdmerge.evolve.genes import Gene, Told, positions
+
+CODE = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_fresh_process import go_on
+from sdmerge.evolve.engines import ENGINES
+folder = Path(sys.argv[1])
+print(json.dumps({p.stem: go_on(ENGINES.restore(p.read_bytes())) for p in folder.iterdir()}))
+"""
+GENES = [
+    *(Gene(f"weight {at}", "float", 0.4, low=-0.3, high=1.5) for at in range(6)),
+    Gene("steps", "int", 4, low=2, high=8),
+]
+MIXED = [*GENES, Gene("method", "choice", "ties", choices=("linear", "ties", "slerp"))]
+
+
+def go_on(engine: Engine, batches: int = 4) -> list[object]:
+    """The next candidates, told a function of themselves."""
+    genes = MIXED if "method" in engine.ask()[0] else GENES
+    seen: list[object] = []
+    for _ in range(batches):
+        asked = engine.ask()
+        places = [np.array(positions(genes, one)) for one in asked]
+        engine.tell(
+            [
+                Told(one, (-float(x @ x), float(x.sum()))[: engine.objectives], tuple(-x))
+                for one, x in zip(asked, places, strict=True)
+            ]
+        )
+        seen += [list(one.values()) for one in asked]
+    return seen
+
+
+def test_every_engine_goes_on_in_another_process(tmp_path: Path) -> None:
+    wanted: dict[str, list[object]] = {}
+    for name, spec in ENGINES.items():
+        genes = MIXED if "choice" in spec.kinds else GENES
+        quick = {"startup": 6} if name == "gp" else {}
+        start = {gene.name: gene.init for gene in genes}
+        engine = spec.open(genes, start, 11, 100, **quick)
+        go_on(engine, 6 if name != "gp" else 3)
+        engine.ask()
+        (tmp_path / f"{name}.json").write_bytes(engine.state())
+        wanted[name] = go_on(engine, 4 if name != "gp" else 2)
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", CODE, str(tmp_path), here]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found.keys() == wanted.keys()
+    for name, seen in wanted.items():
+        assert found[name][: len(seen)] == seen, name

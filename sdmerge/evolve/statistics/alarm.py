@@ -8,10 +8,11 @@ earlier validation and now the search gained S, validation V. Two things go wron
     judge     the second scorer's V is below zero: what was gained pleases one scorer only
 
 Gains are means over prompts, so both are one-sided t-tests of V - share · S against zero, with
-Welch's degrees of freedom. There are as many pairs of validations as there are: each is tested at
-LEVEL divided by all pairs and tests that the whole search will see (Bonferroni), so that a search
-that does not over-fit is disturbed once in twenty, however often it looks. And no alarm rises
-unless S itself is above zero.
+Welch's degrees of freedom. Every pair of validations is tested, and each test gets a part of LEVEL
+such that all of them together, however long the search goes on, stay within it (Bonferroni): half
+of LEVEL is shared equally by the pairs that are planned, and half by all there may ever be. So a
+search that does not over-fit is disturbed once in twenty at most. And no alarm rises unless S
+itself is above zero.
 """
 
 from __future__ import annotations
@@ -82,17 +83,22 @@ class _Gain:
 def overfitting(looks: Sequence[Look], planned: int) -> Alarm | None:
     """The most significant alarm of the last look against all before it, if there is one.
 
-    `planned` is how many validations the whole search will make. The first look may be that of the
-    best parent: then the gap to it is watched as well.
+    `planned` is how many looks the whole search will take, 0 where nobody knows. The first look may
+    be that of the best parent: then the gap to it is watched as well.
     """
     if len(looks) < 2:
         return None
     *before, now = looks
-    count = max(planned, len(looks))
-    tests = 2 if now.judge else 1
-    level = LEVEL / (tests * count * (count - 1) / 2)
+    level = _level(len(before), planned) / (2 if now.judge else 1)
     found = [alarm for then in before for alarm in _alarms(then, now) if alarm.p <= level]
     return min(found, key=lambda alarm: alarm.p, default=None)
+
+
+def _level(before: int, planned: int) -> float:
+    """What a test of a pair gets of LEVEL where `before` looks went before the last."""
+    shared = 2 / (planned * (planned - 1)) if before < planned else 0.0
+    # 1/(1·2) + 1/(2·3) + … = 1, each for as many pairs as there are looks before
+    return LEVEL / 2 * (shared + 1 / (before * before * (before + 1)))
 
 
 def _alarms(then: Look, now: Look) -> list[Alarm]:

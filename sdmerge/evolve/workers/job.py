@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +15,8 @@ from sdmerge.evolve.exam import Evaluation, Evaluator, Exam, Keep
 from sdmerge.params import Scalar
 from sdmerge.recipe import Recipe
 
+ATTEMPTS = 2
+"""How often a job is given to a worker, if workers are lost over it."""
 KEPT = 8
 """Prompts whose pictures are kept, where pictures are."""
 
@@ -47,6 +51,36 @@ class Outcome:
     number: int
     evaluation: Evaluation | None = None
     error: Exception | None = None
+
+    def sendable(self) -> Outcome:
+        """Itself, its error as it survives a journey to another process."""
+        return self if self.error is None else replace(self, error=sendable(self.error))
+
+
+@dataclass(slots=True)
+class Work:
+    """What is left to do: jobs to take, jobs to give once more, and how often each was given."""
+
+    jobs: Iterator[Job]
+    again: deque[Job] = field(default_factory=deque[Job])
+    given: dict[int, int] = field(default_factory=dict[int, int])
+    over: bool = False
+
+    def take(self) -> Job | None:
+        """The next job; None if there is none for now."""
+        job = self.again.popleft() if self.again else next(self.jobs, None)
+        self.over = job is None
+        if job is not None:
+            self.given[job.number] = self.given.get(job.number, 0) + 1
+        return job
+
+    def repeat(self, job: Job) -> bool:
+        """Whether a job that was lost is to be done again."""
+        if self.given[job.number] < ATTEMPTS:
+            self.again.append(job)
+            self.over = False
+            return True
+        return False
 
 
 class Executor(Protocol):
@@ -83,6 +117,15 @@ def done(evaluator: Evaluator, job: Job, cancel: threading.Event | None = None) 
     except Exception as error:  # noqa: BLE001 - a candidate that cannot be evaluated is told so
         return Outcome(job.number, error=error)
     return Outcome(job.number, evaluation)
+
+
+def sendable(error: Exception) -> Exception:
+    """`error`, or its words if it does not survive being pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - anything may be wrong with a stranger's exception
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def refuse_cancelled(cancel: threading.Event | None) -> None:

@@ -13,16 +13,22 @@ import pickle
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from sdmerge.errors import ResourceError
-from sdmerge.evolve.workers.job import Job, Opener, Outcome, done, refuse_cancelled
+from sdmerge.evolve.workers.job import (
+    Job,
+    Opener,
+    Outcome,
+    Work,
+    done,
+    refuse_cancelled,
+    sendable,
+)
 
-ATTEMPTS = 2
 _LOOK = 0.2
 """Seconds between looks at `cancel`."""
 _START = 600.0
@@ -49,38 +55,13 @@ def devices_of(device: str, count: int) -> list[Setting]:
 
 
 @dataclass(slots=True)
-class _Worker:
+class Worker:
     process: Any
     pipe: Connection
     setting: Setting
     since: float
     ready: bool = False
     job: Job | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """What is left to do: jobs to take, jobs to give once more, and how often each was given."""
-
-    jobs: Iterator[Job]
-    again: deque[Job] = field(default_factory=deque[Job])
-    given: dict[int, int] = field(default_factory=dict[int, int])
-    over: bool = False
-
-    def take(self) -> Job | None:
-        job = self.again.popleft() if self.again else next(self.jobs, None)
-        self.over = job is None
-        if job is not None:
-            self.given[job.number] = self.given.get(job.number, 0) + 1
-        return job
-
-    def repeat(self, job: Job) -> bool:
-        """Whether a job that was lost is to be done again."""
-        if self.given[job.number] < ATTEMPTS:
-            self.again.append(job)
-            self.over = False
-            return True
-        return False
 
 
 class Processes:
@@ -96,7 +77,7 @@ class Processes:
         self._timeout = timeout
         self._context = multiprocessing.get_context("spawn")
         self._settings = list(settings)
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._false_starts = 0
 
     @property
@@ -108,7 +89,7 @@ class Processes:
         self, jobs: Iterator[Job], *, cancel: threading.Event | None = None
     ) -> Iterator[Outcome]:
         """Every job's outcome, as they are done."""
-        work = _Work(jobs)
+        work = Work(jobs)
         if not self._workers:
             self._workers = [self._start(setting) for setting in self._settings]
         try:
@@ -128,16 +109,16 @@ class Processes:
             _end(worker)
         self._workers = []
 
-    def _start(self, setting: Setting) -> _Worker:
+    def _start(self, setting: Setting) -> Worker:
         here, there = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(there, self._opener, dict(setting)), daemon=True
         )
         process.start()
         there.close()
-        return _Worker(process, here, setting, time.monotonic())
+        return Worker(process, here, setting, time.monotonic())
 
-    def _hand_out(self, work: _Work) -> None:
+    def _hand_out(self, work: Work) -> None:
         """A job for every worker that is ready and has none."""
         for worker in self._workers:
             if worker.ready and worker.job is None and (job := work.take()) is not None:
@@ -146,7 +127,7 @@ class Processes:
                 with contextlib.suppress(OSError):
                     worker.pipe.send(job)
 
-    def _heard(self, work: _Work) -> Iterator[Outcome]:
+    def _heard(self, work: Work) -> Iterator[Outcome]:
         """What workers have to say, waited for a little."""
         by_pipe = {worker.pipe: worker for worker in self._workers}
         for pipe in wait(list(by_pipe), timeout=_LOOK):
@@ -164,7 +145,7 @@ class Processes:
             else:
                 raise said  # what it is opened from is wrong, for every worker
 
-    def _missed(self, work: _Work) -> Iterator[Outcome]:
+    def _missed(self, work: Work) -> Iterator[Outcome]:
         """Workers that have been silent too long are lost."""
         now = time.monotonic()
         for worker in list(self._workers):
@@ -172,7 +153,7 @@ class Processes:
             if (worker.job or not worker.ready) and now - worker.since > allowed:
                 yield from self._lost(worker, work, f"did not answer for {allowed:g} s")
 
-    def _lost(self, worker: _Worker, work: _Work, why: str) -> Iterator[Outcome]:
+    def _lost(self, worker: Worker, work: Work, why: str) -> Iterator[Outcome]:
         """Replace a worker; its job is done again, or is an outcome."""
         _end(worker)
         code = worker.process.exitcode
@@ -195,27 +176,15 @@ def _serve(pipe: Connection, opener: bytes, setting: dict[str, str]) -> None:
     try:
         evaluator = pickle.loads(opener).open()
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        pipe.send(_sendable(error))
+        pipe.send(sendable(error))
         return
     pipe.send(None)
     with contextlib.suppress(EOFError, OSError):  # the parent is no more
         while True:
-            outcome = done(evaluator, pipe.recv())
-            if outcome.error is not None:
-                outcome = replace(outcome, error=_sendable(outcome.error))
-            pipe.send(outcome)
+            pipe.send(done(evaluator, pipe.recv()).sendable())
 
 
-def _sendable(error: Exception) -> Exception:
-    """`error`, or its words if it does not survive the journey."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - anything may be wrong with a stranger's exception
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
-
-
-def _end(worker: _Worker) -> None:
+def _end(worker: Worker) -> None:
     worker.pipe.close()
     worker.process.terminate()
     worker.process.join(_PATIENCE)

@@ -78,8 +78,12 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
     description = study.description(device=device)
     with claimed(target):
         create(target, description, resume=options["resume"])
-        ended = _searched(session, target, study, options)
-    _finish(session, target, study, ended)
+        ended = None if study.by_hand else _searched(session, target, study, options)
+    if ended is None:
+        text = f"{target}: ready for votes\n  sdmerge study ask {target}"
+        session.output.result({"path": str(target), "why": "votes"}, text, quiet=str(target))
+    else:
+        _finish(session, target, study, ended)
 
 
 def _recipe(path: Path, options: Mapping[str, Any]) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -68,21 +69,26 @@ class Asking:
         wanted = [one for one in requests if one.key not in rows]
         failed: list[Row] = []
         if wanted:
-            for outcome in self.executor.run(self._jobs(wanted, exam), cancel=self.cancel):
-                row = _row(wanted[outcome.number], name, outcome)
-                rows[row.key] = row
-                if row.error:
-                    failed.append(row)
-                    self._count_failure(outcome, row)
-                else:
-                    self._failures = 0
-                    self.ledger.record(*failed, row)
-                    failed = []
-                if self.told is not None:
-                    self.told(self.progress(what))
+            outcomes = self.executor.run(self._jobs(wanted, exam), cancel=self.cancel)
+            with contextlib.closing(outcomes):
+                for outcome in outcomes:
+                    row = _row(wanted[outcome.number], name, outcome)
+                    rows[row.key] = row
+                    failed = self._record(outcome, row, failed)
+                    if self.told is not None:
+                        self.told(self.progress(what))
             if failed:
                 self.ledger.record(*failed)
         return rows
+
+    def _record(self, outcome: Outcome, row: Row, failed: list[Row]) -> list[Row]:
+        """Record a row; failures wait for a success, and are returned till then."""
+        if row.error:
+            self._count_failure(outcome, row)
+            return [*failed, row]
+        self._failures = 0
+        self.ledger.record(*failed, row)
+        return []
 
     def _known(self, request: Request, exam: str) -> Row | None:
         """The ledger's row of a request, if it is about the same candidate and exam."""

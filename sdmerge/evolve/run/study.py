@@ -13,6 +13,7 @@ from sdmerge.evolve.engine.spec import EngineSpec
 from sdmerge.evolve.ledger import Description, read_description
 from sdmerge.evolve.numbers import LIMITS
 from sdmerge.evolve.run.baselines import Baseline, added, usual
+from sdmerge.evolve.run.by_hand import OBJECTIVE
 from sdmerge.evolve.run.options import Budget, Objective, Options
 from sdmerge.evolve.settings import Settings, read_settings
 from sdmerge.evolve.space import Space, space_of
@@ -39,6 +40,11 @@ class Study:
     space: Space
     baselines: tuple[Baseline, ...]
     added: Added
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether its engine asks people, not scorers."""
+        return "votes" in self.engine.needs
 
     @property
     def budget(self) -> Budget:
@@ -83,6 +89,8 @@ def study_of(
     settings = read_settings(recipe)
     engine = engines[settings.engine.name]
     choices, objectives, report, floors = _columns(settings, engine, scorers)
+    if "votes" in engine.needs:
+        objectives = (OBJECTIVE,)
     space = space_of(recipe, plan_of)
     starts = {path.stem: load_recipe(path) for path in settings.start}
     own = {**starts, **(own or {})}
@@ -180,9 +188,6 @@ def _refuse(options: Options, engine: EngineSpec, choices: Sequence[Choice]) -> 
     if not fewest <= len(options.objectives) <= most:
         what = f"{engine.name} takes {fewest} to {most} objectives, not {len(options.objectives)}"
         raise EngineError(what, hint="Each entry of 'fitness' is one; 'sdmerge engines' lists more.")
-    if "votes" in engine.needs:
-        hint = "`sdmerge study ask` and `tell` work it; `evolve` has other engines."
-        raise EngineError(f"{engine.name} asks people, not scorers", hint=hint)
     if "prompts" in engine.needs and options.prompts_per_generation:
         hint = "Leave prompts_per_generation out."
         raise InputError(f"{engine.name} compares candidates prompt by prompt", hint=hint)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ class Cluster:
 
     def run(
         self, jobs: Iterator[Job], *, cancel: threading.Event | None = None
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome]:
         """Every job's outcome, as they are done."""
         work = Work(jobs)
         if not self._actors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,7 +93,7 @@ class Executor(Protocol):
 
     def run(
         self, jobs: Iterator[Job], *, cancel: threading.Event | None = None
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome]:
         """Every job's outcome, as they are done. A job is taken when a worker is free for it.
 
         Raises Cancelled when `cancel` is set; what was done till then has been given.

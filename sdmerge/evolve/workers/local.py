@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sdmerge.evolve.exam import Evaluator
 from sdmerge.evolve.workers.job import Job, Opener, Outcome, done, refuse_cancelled
@@ -20,7 +20,7 @@ class Local:
 
     def run(
         self, jobs: Iterator[Job], *, cancel: threading.Event | None = None
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome]:
         """Every job's outcome, in order; between pictures `cancel` is looked at."""
         for job in jobs:
             refuse_cancelled(cancel)

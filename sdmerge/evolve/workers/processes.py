@@ -13,7 +13,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -87,7 +87,7 @@ class Processes:
 
     def run(
         self, jobs: Iterator[Job], *, cancel: threading.Event | None = None
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome]:
         """Every job's outcome, as they are done."""
         work = Work(jobs)
         if not self._workers:

@@ -139,19 +139,23 @@ def test_the_winner_is_the_best_on_validation() -> None:
     assert means[id(chosen)] == max(means.values())
     lower = choose(replace(study, lower=("clip_b",)))
     assert means[id(lower)] == min(means.values())
-    with pytest.raises(InputError, match="nothing was validated yet"):
-        choose(replace(study, validations=study.validations[:2]))
+    last = choose(replace(study, validations=study.validations[:2]))
+    assert (last.generation, last.scores) == (11, {})
+    assert "nothing was validated" in winner_text(recipe(0.5), last, study, {})
+    with pytest.raises(InputError, match="no winner yet"):
+        choose(replace(study, validations=(), trials=()))
 
 
 def test_the_recipe_says_where_it_comes_from() -> None:
     study = replace(history(), name="a\nmerge_method: evil")
-    text = winner_text(recipe(0.5), choose(study), study)
+    text = winner_text(recipe(0.5), choose(study), study, {"steps": 4})
     data = yaml.safe_load(text)
     assert data["merge_method"] == "linear"
     assert "evolve" not in data
     assert parse_recipe(text) == recipe(0.5)
     head = [line for line in text.splitlines() if line.startswith("#")]
     assert any("12 trials" in line or "144 trials" in line for line in head)
+    assert "# Drawn with steps 4." in head
     assert any("Chosen by clip_b on 32 validation prompts: 0.7" in line for line in head)
     assert any("models[ukiyoe].parameters.weight/IN01 = " in line for line in head)
 

@@ -26,7 +26,7 @@ _DEVIATION = 3.0
 _OWN = 1e-3
 """The share of a candidate's variance that no neighbour has; it keeps matrices invertible."""
 _SCALES = (0.15, 0.3, 0.6, 1.2)
-_POOL = 192
+_POOL = 128
 _NEAR = 0.12
 
 

@@ -16,7 +16,8 @@ def nsga2(
 ) -> Algorithm:  # fmt: skip
     """A Pareto front by crossover and mutation, sorted by dominance and spread out by crowding.
 
-    Deb's NSGA-II, by Optuna, with simulated binary crossover of numbers; one gene in n is drawn anew.
+    Deb's NSGA-II, by Optuna, with simulated binary crossover of numbers; one gene in n is drawn
+    anew.
 
     population: Candidates per generation, and so how many points of the front it keeps.
     """

@@ -68,7 +68,8 @@ class Preferential:
         pool = [uniform(genes, random) for _ in range(_POOL)]
         pool += [near(genes, best, random) for _ in range(_POOL)]
         places = np.stack([embedded(genes, one) for one in pool])
-        return [best, *(pool[at] for at in favourites(belief.draws(places, self.batch - 1, random)))]
+        draws = belief.draws(places, self.batch - 1, random)
+        return [best, *(pool[at] for at in favourites(draws))]
 
     def tell(self, told: Sequence[Told]) -> None:
         numbers = [self._number(dict(one.candidate)) for one in told]

@@ -15,7 +15,8 @@ MIXED = [
 
 
 def good(one: Candidate) -> float:
-    return (one["method"] == "c") - abs(int(one["steps"]) - 9) / 12 - abs(float(one["weight"]) - 0.7)
+    gaps = abs(int(one["steps"]) - 9) / 12 + abs(float(one["weight"]) - 0.7)
+    return (one["method"] == "c") - gaps
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2"])

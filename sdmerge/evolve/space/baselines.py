@@ -47,7 +47,7 @@ def parents(space: Space) -> list[Baseline]:
             if path not in stages and on not in stages and not free:
                 found.setdefault(path, Baseline(name, _alone(space.recipe, name, path, on)))
     inside = {name: _weighted(space, _one(space, name)) for name in _names(space)}
-    paths = {ref.path: ref.name for ref in _widest(space.recipe).models}
+    paths = {ref.path: ref.name for ref in _widest(space.recipe).models if ref.name in inside}
     if _plain(space.recipe):
         return [
             replace(one, candidate=inside[paths[path]].candidate) if path in paths else one

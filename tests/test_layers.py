@@ -44,6 +44,9 @@ HEAVY = {
     "sdmerge.sample.viewer": {"torch", "numpy"},
     "sdmerge.votes": {"torch"},
     "sdmerge.evolve.genes": {"torch", "numpy"},
+    "sdmerge.evolve.numbers": {"torch", "numpy"},
+    "sdmerge.evolve.settings": {"torch", "numpy"},
+    "sdmerge.evolve.space": {"torch", "numpy"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

@@ -415,5 +415,5 @@ def test_a_component_says_how_it_is_merged_where_the_method_is_searched() -> Non
 
 def test_settings_of_a_search_remember_their_lines() -> None:
     recipe = read(DESIGN)
-    assert recipe.lines["evolve.fitness[0].scorer"] == "r.yaml:24"
-    assert recipe.lines["evolve.sampler.steps"] == "r.yaml:26"
+    assert recipe.lines["evolve.fitness[0].scorer"] == "r.yaml:25"
+    assert recipe.lines["evolve.sampler.steps"] == "r.yaml:27"

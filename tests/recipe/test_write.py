@@ -56,7 +56,7 @@ def searched(param: Param) -> st.SearchStrategy[Any]:
     }
     if param.kind in ("bool", "choice"):
         choices = [False, True] if param.kind == "bool" else list(param.choices)
-        chosen = st.permutations(choices).map(lambda all: {"search": all, "init": all[-1]})
+        chosen = st.permutations(choices).map(lambda words: {"search": words, "init": words[-1]})
     else:
         three = st.lists(scalar(param), min_size=3, max_size=3, unique=True).map(sorted)
         chosen = three.map(lambda ends: {"search": [ends[0], ends[2]], "init": ends[1]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.space.worlds import BLOCKS, names, planned, read, space, two, weights
+from plan.test_contract import EXAMPLE
 from sdmerge.errors import InputError
 from sdmerge.evolve.genes import Gene, candidate_at
 from sdmerge.evolve.space import Space
 from sdmerge.plan import Apply
 from sdmerge.plan.filters import CLASSES
 from sdmerge.recipe import Applied, parse_recipe, to_yaml
+from sdmerge.testing import random_lora, random_model
 
 BLOCK = "{search: [0, 1.5], init: 0.5, per: block}"
 
@@ -272,3 +275,20 @@ def test_a_space_around_a_candidate_is_narrow() -> None:
     )
     with pytest.raises(InputError, match="a trust region of 0"):
         found.around(candidate, 0)
+
+
+def test_the_languages_own_example_is_a_space(tmp_path: Path) -> None:
+    """The mark stands below rules for IN04 to OUT03 and for attention: it has what they leave."""
+    base = random_model(tmp_path / "models/base", "sdxl", "diffusers", scale="tiny", seed=1)
+    random_model(
+        tmp_path / "models/japanese", "sdxl", "diffusers", scale="tiny", seed=2, perturb_of=1
+    )
+    (tmp_path / "loras").mkdir()
+    random_lora(tmp_path / "loras/ukiyoe.safetensors", base, rank=2, alpha=1.0)
+    found = space(parse_recipe(EXAMPLE, "r.yaml", tmp_path))
+    (mark,) = found.marks
+    assert mark.address == "models[ukiyoe].parameters.weight"
+    left = [*(f"IN{n:02}" for n in range(4)), *(f"OUT{n:02}" for n in range(4, 9))]
+    assert sorted(mark.genes) == left
+    assert len(found.genes) + sum(name is None for name in mark.genes.values()) == len(left)
+    assert {(gene.low, gene.high, gene.init) for gene in found.genes} == {(0.0, 1.5, 0.5)}

@@ -48,6 +48,9 @@ HEAVY = {
     "sdmerge.evolve.engine": {"torch"},
     "sdmerge.evolve.engines": {"torch"},
     "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
+    "sdmerge.evolve.numbers": {"torch", "numpy"},
+    "sdmerge.evolve.settings": {"torch", "numpy"},
+    "sdmerge.evolve.space": {"torch", "numpy"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

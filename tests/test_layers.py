@@ -51,6 +51,8 @@ HEAVY = {
     "sdmerge.evolve.numbers": {"torch", "numpy"},
     "sdmerge.evolve.settings": {"torch", "numpy"},
     "sdmerge.evolve.space": {"torch", "numpy"},
+    "sdmerge.evolve.ledger": {"torch", "numpy"},
+    "sdmerge.evolve.run": {"torch"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

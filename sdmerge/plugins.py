@@ -18,7 +18,7 @@ GROUPS = ("sdmerge.methods", "sdmerge.scorers", "sdmerge.engines")
 
 
 def load_plugin(path: Path) -> None:
-    """Run the Python file at `path`; the methods, scorers and engines it registers are like ours."""
+    """Run the Python file at `path`; what it registers is then like ours."""
     name = f"sdmerge_plugin_{path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(path.resolve()):
         return

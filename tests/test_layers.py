@@ -48,6 +48,11 @@ HEAVY = {
     "sdmerge.evolve.engine": {"torch"},
     "sdmerge.evolve.engines": {"torch"},
     "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
+    "sdmerge.evolve.numbers": {"torch", "numpy"},
+    "sdmerge.evolve.settings": {"torch", "numpy"},
+    "sdmerge.evolve.space": {"torch", "numpy"},
+    "sdmerge.evolve.ledger": {"torch", "numpy"},
+    "sdmerge.evolve.run": {"torch"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

@@ -138,9 +138,9 @@ def engines_command(session: Session, name: str | None) -> None:
 
 
 def _engine_data(spec: EngineSpec) -> dict[str, Any]:
-    shown = [field.name for field in dataclasses.fields(spec) if field.name not in ("body", "params")]
-    params = [dataclasses.asdict(param) for param in spec.params]
-    return {name: getattr(spec, name) for name in shown} | {"params": params}
+    data = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+    del data["body"]
+    return data | {"params": [dataclasses.asdict(param) for param in spec.params]}
 
 
 def _genes_of(spec: EngineSpec) -> str:

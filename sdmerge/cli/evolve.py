@@ -127,7 +127,8 @@ def _searched(session: Session, target: Path, study: Any, options: Mapping[str, 
                 told = progress.trials
                 if progress.alarm:
                     session.output.note(f"alarm: {progress.alarm}")
-                advance(progress.trials, progress.of_trials, progress.what)
+                total = progress.of_trials or progress.trials
+                advance(progress.trials, total, progress.what)
 
             search = Search(
                 Ledger(target), study.space, study.engine, study.options, study.budget, executor,

@@ -49,7 +49,7 @@ class Gene:
         at = low + inside * (high - low)
         # rounding must not leave the range
         number = min(self.high, max(self.low, math.exp(at) if self.log else at))
-        return round(number) if self.kind == "int" else number
+        return round(number) if self.kind == "int" else float(number)
 
     def _scaled(self, value: float) -> float:
         return math.log(value) if self.log else value

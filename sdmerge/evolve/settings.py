@@ -33,6 +33,8 @@ _IN_SAMPLER = ("images_per_prompt",)
 _OWN = tuple(name for name in NUMBERS if name not in _IN_SAMPLER)
 _KEYS = ("prompts", "fitness", "report", "never_below", "sampler", "engine", "start", *_OWN)
 _WEIGHT = Param("weight", "float", 1.0, "How much this score counts in the sum.")
+_FILES = ("model", "tokenizer", "processor")
+"""Parameters of scorers that name files."""
 _EXAMPLE = "evolve: {prompts: {search: prompts.txt}, fitness: [{scorer: clip}]}"
 
 
@@ -159,7 +161,7 @@ def _choice(node: Node, folder: Path) -> Choice:
         raise node.error("this names no scorer", "For example {scorer: clip}.")
     entry = node.plain()
     for name, value in entry.items():
-        if name not in ("scorer", "name") and isinstance(value, str) and value:
+        if name in _FILES and isinstance(value, str) and value:
             beside = folder / Path(value).expanduser()
             entry[name] = str(beside) if beside.exists() else value
     try:

@@ -194,7 +194,7 @@ def a_hundred_genes_are_not_too_many(trial: Trial) -> None:
 
 
 def it_beats_random_search(trial: Trial) -> None:
-    """At the same budget, on a smooth hill, in the median of three seeds; fronts by their volume."""
+    """At the same budget, in the median of three seeds, on a smooth hill; fronts by volume."""
     genes = [dataclasses.replace(GENES["float"], name=f"gene {at}", init=0.0) for at in range(4)]
     found = [_reached(trial, trial.spec, trial.params, genes, seed) for seed in _SEEDS]
     even = [_reached(trial, ENGINES["random"], {}, genes, seed) for seed in _SEEDS]

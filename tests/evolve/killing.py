@@ -7,10 +7,15 @@ from pathlib import Path
 
 from analytic import Formula, options, search
 
-from sdmerge.evolve.run import Budget
+from sdmerge.evolve.run import Budget, Options
 from sdmerge.evolve.workers import Local
+
+
+def of_engine(engine: str) -> Options:
+    """A search with halving, unless the engine wants every prompt."""
+    return options(engine, halving=0 if engine == "m2n2" else 3)
+
 
 if __name__ == "__main__":
     folder, engine, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    chosen = options(engine, halving=3)
-    search(folder, chosen, Budget(trials=trials), Local(Formula(folder.with_suffix(".log"))))
+    search(folder, of_engine(engine), Budget(trials=trials), Local(Formula(folder.with_suffix(".log"))))

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from analytic import Formula, options, search, told_of
+from analytic import Formula, search, told_of
+from killing import of_engine
 
 from sdmerge.evolve.ledger import Ledger
 from sdmerge.evolve.run import Budget
@@ -40,7 +41,7 @@ def unbroken_and_broken(tmp_path: Path, engine: str, kills: int, seed: int) -> N
     trials, dice = 60, random.Random(seed)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole_log, broken_log = tmp_path / "whole.log", tmp_path / "broken.log"
-    chosen = options(engine, halving=3)
+    chosen = of_engine(engine)
     search(whole, chosen, Budget(trials=trials), Local(Formula(whole_log)))
     count = len(whole_log.read_text().splitlines())
     for at in sorted(dice.sample(range(2, count), kills)):

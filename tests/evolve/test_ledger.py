@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import optuna
 import pytest
-from analytic import Formula, Weights, options, recipe_of, search
+from analytic import Formula, Weights, options, recipe_of, search, told_of
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage
@@ -197,6 +199,25 @@ def test_a_lost_journal_is_written_again_from_the_evaluations(tmp_path: Path) ->
     search(tmp_path / "s", options(), Budget(trials=17), Local(Formula(log)))
     assert not log.exists()
     assert before - len(Journal(tmp_path / "s", Weights().genes, ["fit"]).study.trials) == 12
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit that only POSIX has stands for a full disk")
+def test_a_full_disk_stops_the_search_and_costs_one_evaluation(tmp_path: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for size in (6_000, 12_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                search(tmp_path / "full", options(), Budget(trials=36))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    search(tmp_path / "full", options(), Budget(trials=36))
+    search(tmp_path / "wide", options(), Budget(trials=36))
+    assert told_of(tmp_path / "full") == told_of(tmp_path / "wide")
+    assert not list((tmp_path / "full").glob("*.partial"))
 
 
 def test_sqlite_is_refused_for_several_workers() -> None:

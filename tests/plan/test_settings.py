@@ -13,7 +13,7 @@ from sdmerge.errors import PlanError
 from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.settings import Taken, resolve
-from sdmerge.recipe import Gradient, Lbw, Mbw, Preset, Rule, Search, Value
+from sdmerge.recipe import Gradient, Grouped, Lbw, Mbw, Preset, Rule, Search, Value
 
 ENCODER = "text_encoder.encoder.layers.{}.mlp.fc1.weight"
 
@@ -328,3 +328,34 @@ def test_a_search_is_merged_at_its_start() -> None:
 def test_switches_and_words_are_for_whole_blocks_too() -> None:
     found = values(Rule(False, "unet"), Rule(True))
     assert (found["unet.conv_in.weight"], found["vae.quant_conv.weight"]) == (False, True)
+
+
+def test_values_per_block_leave_the_rest_to_the_next_rule() -> None:
+    found = by_block(Grouped("block", {"IN04": 0.25, "M00": 0.75}))
+    assert found == {"IN04": 0.25, "M00": 0.75}
+    both = values(Rule(Grouped("block", {"BASE": 0.25})), Rule(0.5))
+    assert both[ENCODER.format(0)] == 0.25
+    assert both["unet.conv_in.weight"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("per", "label", "said"),
+    [
+        ("block", "IN4", "Did you mean 'IN04'? There are: BASE, IN00, IN01, IN02, …, extra."),
+        ("component", "unte", "Did you mean 'unet'?"),
+        ("type", "self_attn", "There are: attn, mlp, conv, norm, rest."),
+        ("layer", "unet.conv_inn", "Did you mean 'unet.conv_in'?"),
+    ],
+)
+def test_a_group_that_is_not_there_is_named(per: str, label: str, said: str) -> None:
+    error = refusal(Rule(Grouped(per, {label: 0.5}), where="r.yaml:4"))
+    assert str(error).startswith(f"r.yaml:4: there is no {per} '{label}' here")
+    assert said in str(error)
+
+
+def test_searches_remember_the_tensors_they_took() -> None:
+    rules = (Rule(Search(0.0, 1.0, 0.25), "in00"), Rule(0.5, "unet"), Rule(Search(0.0, 2.0, 1.0)))
+    marks = resolve("weight", rules, family("sd1")).marks
+    assert marks["unet.conv_in.weight"] is rules[0]
+    assert marks["extra.logit_scale"] is rules[2]
+    assert "unet.conv_out.weight" not in marks

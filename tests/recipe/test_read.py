@@ -357,3 +357,63 @@ def test_data_read_like_text() -> None:
     assert recipe_from_data(data) == recipe_from_data([data])
     with pytest.raises(RecipeError, match=r"^recipe: a recipe has no key 'sed'"):
         recipe_from_data({**data, "sed": 1})
+
+
+MARKED = """
+    merge_method: {search: [ties, dare_ties]}
+    base_model: base
+    models:
+      - model: a
+        parameters: {weight: {search: [0, 1], per: block}}
+      - model: b
+    components:
+      text_encoder: {take: {search: [base, a], tie: words}}
+      tokenizer: {take: {search: [base, a], tie: words}}
+    apply: [{model: lora, weight: {search: [0, 1.5]}}]
+"""
+
+
+def test_what_is_no_parameter_may_be_searched_too() -> None:
+    only = stage(MARKED)
+    assert (only.method, only.components["tokenizer"].take) == ("ties", "base")
+    assert only.mark == Search(0.0, 0.0, "ties", choices=("ties", "dare_ties"))
+    words = Search(0.0, 0.0, "base", tie="words", choices=("base", "a"))
+    assert only.components["text_encoder"].mark == only.components["tokenizer"].mark == words
+    assert (only.apply[0].weight, only.apply[0].mark) == (0.75, Search(0.0, 1.5, 0.75))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("dare_ties", "dare_tie", 1, "Did you mean 'dare_ties'?"),
+        ("[ties, dare_ties]", "[ties]", 1, "two choices or more"),
+        ("[ties, dare_ties]}", "[ties, dare_ties], per: block}", 1, "one value for the whole"),
+        ("[ties, dare_ties]", "[dare_ties, slerp]", 5, "slerp has no parameter 'weight'"),
+        ("per: block", "per: model", 5, "this is one model's value"),
+        ("base, a], tie: words}}\n      tok", "base, 1]}}\n      tok", 8, "take should be a text"),
+        ("[0, 1.5]}", "[0, 9]}", 10, "weight = 9 is outside"),
+        ("[0, 1.5]}", "[0, 1], per: block}", 10, "weight is one value here"),
+    ],
+)
+def test_marks_that_do_not_fit_say_where(old: str, new: str, line: int, said: str) -> None:
+    assert old in MARKED
+    error = complaint(MARKED.replace(old, new, 1))
+    assert said in str(error)
+    assert error.where == f"r.yaml:{line}", str(error)
+
+
+def test_a_component_says_how_it_is_merged_where_the_method_is_searched() -> None:
+    error = complaint("""
+        merge_method: {search: [ties, dare_ties]}
+        base_model: base
+        models: [{model: a}]
+        components:
+          unet: {parameters: {weight: 1}}
+    """)
+    says(error, 5, "merge_method is searched; this needs its own", "merge_method: ties")
+
+
+def test_settings_of_a_search_remember_their_lines() -> None:
+    recipe = read(DESIGN)
+    assert recipe.lines["evolve.fitness[0].scorer"] == "r.yaml:25"
+    assert recipe.lines["evolve.sampler.steps"] == "r.yaml:27"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from dataclasses import replace
 from typing import Any
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 from recipe.samples import DESIGN, TIES, read
 from sdmerge.manifest import MethodSpec, manifest
-from sdmerge.params import Param
-from sdmerge.recipe import Recipe, parse_recipe, recipe_from_data, recipe_id, to_data, to_yaml
+from sdmerge.params import Param, Range
+from sdmerge.recipe import Grouped, Recipe, parse_recipe, recipe_from_data, recipe_id, to_data, to_yaml
 from sdmerge.recipe.presets import PRESETS
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -21,6 +22,7 @@ tricky = st.sampled_from(
     ["yes", "1e3", "0x10", "null", "~", "- a", "a: b", "日本", "1:30", "#x", " "]
 )
 paths = words | tricky
+UNIT = Range(0.0, 1.0)
 filters = st.sampled_from(["unet", "in04-out03", "attn", "*.weight", "re:^a", "null", "7"])
 
 
@@ -29,13 +31,47 @@ def numbers(param: Param) -> st.SearchStrategy[float]:
     return st.floats(low, high)
 
 
-def plain(param: Param) -> st.SearchStrategy[Any]:
+def scalar(param: Param) -> st.SearchStrategy[Any]:
     if param.kind == "bool":
         return st.booleans()
     if param.kind == "choice":
         return st.sampled_from(param.choices)
     if param.kind == "int":
         return st.integers(*map(int, param.range.allowed if param.range else (0, 9)))
+    return numbers(param)
+
+
+def grouped(param: Param) -> st.SearchStrategy[Any]:
+    """Values per group: labels are words that look like something else to YAML, too."""
+    labels = st.dictionaries(words | tricky, scalar(param), min_size=1, max_size=4)
+    per = st.sampled_from(["block", "layer", "component", "type"])
+    return st.tuples(per, labels).map(lambda both: {"per": both[0], "values": both[1]})
+
+
+def searched(param: Param) -> st.SearchStrategy[Any]:
+    """A search with any options that fit together."""
+    options: dict[str, st.SearchStrategy[Any]] = {
+        "per": st.sampled_from(["block", "layer", "component", "type"]),
+        "tie": st.sampled_from(["one", "1", "yes"]),
+    }
+    if param.kind in ("bool", "choice"):
+        choices = [False, True] if param.kind == "bool" else list(param.choices)
+        chosen = st.permutations(choices).map(lambda words: {"search": words, "init": words[-1]})
+    else:
+        three = st.lists(scalar(param), min_size=3, max_size=3, unique=True).map(sorted)
+        chosen = three.map(lambda ends: {"search": [ends[0], ends[2]], "init": ends[1]})
+        low, high = param.range.allowed if param.range else (0.0, 1.0)
+        if low >= 0 and param.kind == "float" and high > 0:
+            options["simplex"] = st.just("mix")
+    extra = st.fixed_dictionaries({}, optional=options)
+    return st.tuples(chosen, extra).map(lambda both: both[0] | both[1])
+
+
+def plain(param: Param) -> st.SearchStrategy[Any]:
+    if param.kind in ("bool", "int") or len(param.choices) > 1:
+        return st.one_of(scalar(param), grouped(param), searched(param))
+    if param.kind == "choice":
+        return scalar(param)
     if param.kind == "lines":
         return st.just(["a red star", "青い丸"])
     if param.kind == "text":
@@ -44,17 +80,13 @@ def plain(param: Param) -> st.SearchStrategy[Any]:
     row = st.lists(number, min_size=2, max_size=4)
     presets = st.sampled_from(list(PRESETS)).map(lambda name: {"preset": name})
     names = st.sampled_from([{"lbw": "ALL0.5"}, {"lbw": "OUTALL", "strength": 0.5}])
-    search = (
-        st.lists(number, min_size=3, max_size=3, unique=True)
-        .map(sorted)
-        .map(lambda three: {"search": [three[0], three[2]], "init": three[1], "per": "block"})
-    )
     return st.one_of(
         number,
         row,
         row.map(lambda given: {"mbw": given}),
         row.map(lambda given: {"lbw": given}),
-        search,
+        searched(param),
+        grouped(param),
         *([presets, names] if param.range is None or param.range.allowed[0] <= 0.0 else []),
     )
 
@@ -72,6 +104,16 @@ def parameters(spec: MethodSpec, *, per_model: bool) -> st.SearchStrategy[dict[s
     return st.fixed_dictionaries({}, optional=chosen)
 
 
+applied = st.fixed_dictionaries(
+    {"model": paths, "weight": st.floats(-4, 4) | searched(Param("", "float", 1.0, "", UNIT))}
+).map(lambda one: one if isinstance(one["weight"], float) else one | {"weight": whole(one)})
+
+
+def whole(one: dict[str, Any]) -> dict[str, Any]:
+    """An applied LoRA has one strength."""
+    return {name: value for name, value in one["weight"].items() if name != "per"}
+
+
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     spec = draw(st.sampled_from(list(manifest().values())))
@@ -87,7 +129,13 @@ def recipes(draw: st.DrawFn) -> Recipe:
     optional: dict[str, st.SearchStrategy[Any]] = {
         "base_model": paths,
         "parameters": parameters(spec, per_model=False),
-        "components": st.just({"vae": {"take": "x"}, "unet": {"merge_method": "linear"}}),
+        "components": st.just(
+            {
+                "vae": {"take": "x"},
+                "unet": {"merge_method": {"search": ["linear", "slerp"], "init": "slerp"}},
+                "text_encoder": {"take": {"search": ["base", "x"], "tie": "words"}},
+            }
+        ),
         "output": st.sampled_from(
             [
                 {"layout": "diffusers"},
@@ -98,7 +146,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         ),
         "dtype": st.just("bfloat16"),
         "seed": st.integers(-5, 2**40),
-        "apply": st.lists(paths, max_size=2),
+        "apply": st.lists(paths | applied, max_size=2),
         "grid": st.just({"x": "t=0:1:0.5", "seeds": 2}),
         "evolve": st.just({"trials": 20, "fitness": [{"scorer": "clip"}]}),
     }
@@ -223,3 +271,31 @@ def test_yaml_is_written_as_people_write_it() -> None:
           parameters: {weight: 0.5}
         seed: 2
     """)
+
+
+@given(st.dictionaries(st.sampled_from(["IN00", "M00", "OUT11"]), st.floats(-4, 4), min_size=1))
+def test_values_per_group_keep_every_bit(values: dict[str, float]) -> None:
+    given = {"per": "block", "values": values}
+    recipe = read(f"{TIES}\n    parameters: {{weight: {json.dumps(given)}}}")
+    (rule,) = parse_recipe(to_yaml(recipe)).stages[0].parameters["weight"]
+    assert isinstance(rule.value, Grouped)
+    assert {label: float(value).hex() for label, value in rule.value.values.items()} == {
+        label: value.hex() for label, value in values.items()
+    }
+
+
+def test_a_searched_method_is_written_with_its_marks() -> None:
+    recipe = read("""
+        merge_method: {search: [ties, dare_ties], init: dare_ties}
+        base_model: base
+        models: [{model: a}, {model: b}]
+        parameters: {density: {search: [0.1, 0.9], per: model}}
+        apply: [{model: l, weight: {search: [0, 1], init: 0.25}}]
+    """)
+    (only,) = recipe.stages
+    assert (only.method, only.apply[0].weight) == ("dare_ties", 0.25)
+    assert to_data(recipe)[0]["merge_method"] == {
+        "search": ["ties", "dare_ties"],
+        "init": "dare_ties",
+    }
+    assert parse_recipe(to_yaml(recipe)) == recipe

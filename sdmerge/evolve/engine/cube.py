@@ -56,7 +56,7 @@ def finite(scores: Sequence[Sequence[float]]) -> Floats:
 
 
 def default_population(genes: int) -> int:
-    """Candidates per generation: more than CMA-ES' default where that is small, as scores are noisy.
+    """Candidates per generation: CMA-ES' default, but no less than 12, because scores are noisy.
 
     N. Hansen, The CMA evolution strategy: a tutorial (https://arxiv.org/abs/1604.00772), eq. 48.
     """

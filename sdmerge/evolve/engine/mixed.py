@@ -38,10 +38,11 @@ class Mixed:
         import cmaes
 
         sigma = settings.pop("sigma")
+        steps = [[gene.position(level) for level in levels(gene)] for gene in self.ints]
         gaussian = {"mean": place, "cov": np.eye(len(place)), "sigma": sigma} if len(place) else {}
         made = cmaes.CatCMAwM(
             x_space=[[-np.inf, np.inf]] * len(self.floats) or None,
-            z_space=[[gene.position(level) for level in levels(gene)] for gene in self.ints] or None,
+            z_space=steps or None,
             c_space=[len(levels(gene)) for gene in self.chosen] or None,
             cat_param=shares if self.chosen else None,
             **gaussian,

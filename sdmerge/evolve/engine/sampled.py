@@ -111,8 +111,8 @@ def frozen(
     space: Mapping[str, BaseDistribution],
     marks: Sequence[dict[str, Any]] = (),
 ) -> list[FrozenTrial]:
-    """Finished trials; scores that are not finite count as the worst known."""
-    table = finite([scores for _, scores in known]).tolist()
+    """Finished trials of losses; scores that are not finite count as the worst known."""
+    table = (-finite([scores for _, scores in known])).tolist()
     every = marks or [{} for _ in known]
     return [
         create_trial(
@@ -123,9 +123,12 @@ def frozen(
 
 
 def study_of(sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> optuna.Study:
-    """A study in memory that holds `trials` and maximises as many scores as they have."""
+    """A study in memory that holds `trials` and minimises as many losses as they have.
+
+    It does not maximise scores: NSGA-III spreads its population as if every value were a loss.
+    """
     count = len(trials[0].values) if trials else 1
-    study = optuna.create_study(sampler=sampler, directions=["maximize"] * count)
+    study = optuna.create_study(sampler=sampler, directions=["minimize"] * count)
     study.add_trials(trials)
     return study
 

@@ -47,11 +47,14 @@ class Como:
             self.mixed.kernel(self.mixed.place(one), self.mixed.shares(), sigma=sigma)
             for one in starts
         ]
-        self.optimiser: Any = cmaes.COMOCatCMAwM(kernels=made, seed=seed_of(setup.seed), **{
-            "x_space": [[0.0, 1.0]] * len(self.mixed.floats) or None,
-            "z_space": [[0.0, 1.0]] * len(self.mixed.ints) or None,
-            "c_space": [2] * len(self.mixed.chosen) or None,
-        })  # fmt: skip
+        # of the spaces it only asks whether there are any: the kernels know theirs
+        self.optimiser: Any = cmaes.COMOCatCMAwM(
+            x_space=[[0.0, 1.0]] * len(self.mixed.floats) or None,
+            z_space=[[0.0, 1.0]] * len(self.mixed.ints) or None,
+            c_space=[2] * len(self.mixed.chosen) or None,
+            kernels=made,
+            seed=seed_of(setup.seed),
+        )
         self.solutions: list[Any] = []
 
     def ask(self) -> list[Candidate]:

@@ -113,7 +113,7 @@ def fitness(scores: Floats, alpha: float) -> Floats:
 
 
 def attraction(scores: Floats, first: int) -> Floats:
-    """g_i = Σ_j c_j / (z_j + ε) · max(s_ij - s_first,j, 0): how much better i is where first lacks."""
+    """g_i = Σ_j c_j / (z_j + ε) · max(s_ij - s_first,j, 0): how much i has that the first lacks."""
     worth = scores.max(axis=0) / (scores.sum(axis=0) + _EPSILON)
     return (worth * np.maximum(scores - scores[first], 0.0)).sum(axis=1)
 

@@ -16,12 +16,13 @@ def nsga2(
 ) -> Algorithm:  # fmt: skip
     """A Pareto front by crossover and mutation, sorted by dominance and spread out by crowding.
 
-    Deb's NSGA-II, by Optuna, with simulated binary crossover and polynomial mutation for numbers.
+    Deb's NSGA-II, by Optuna, with simulated binary crossover of numbers; one gene in n is drawn
+    anew.
 
     population: Candidates per generation, and so how many points of the front it keeps.
     """
     from optuna.samplers import NSGAIISampler
-    from optuna.samplers.nsgaii import PolynomialMutation, SBXCrossover
+    from optuna.samplers.nsgaii import SBXCrossover
 
     from sdmerge.evolve.engine.sampled import Bred
 
@@ -30,7 +31,6 @@ def nsga2(
             population_size=population,
             seed=seed,
             crossover=SBXCrossover(),
-            mutation=PolynomialMutation(),
         )
 
     return Bred(setup, make, population)

@@ -16,13 +16,13 @@ def nsga3(
 ) -> Algorithm:  # fmt: skip
     """A Pareto front of three scores and more, spread out by directions instead of by crowding.
 
-    Deb and Jain's NSGA-III, by Optuna, with simulated binary crossover and polynomial mutation
-    for numbers.
+    Deb and Jain's NSGA-III, by Optuna, with simulated binary crossover of numbers; one gene in n
+    is drawn anew.
 
     population: Candidates per generation, and so how many points of the front it keeps.
     """
     from optuna.samplers import NSGAIIISampler
-    from optuna.samplers.nsgaii import PolynomialMutation, SBXCrossover
+    from optuna.samplers.nsgaii import SBXCrossover
 
     from sdmerge.evolve.engine.sampled import Bred
 
@@ -31,7 +31,6 @@ def nsga3(
             population_size=population,
             seed=seed,
             crossover=SBXCrossover(),
-            mutation=PolynomialMutation(),
         )
 
     return Bred(setup, make, population)

@@ -26,7 +26,7 @@ _DEVIATION = 3.0
 _OWN = 1e-3
 """The share of a candidate's variance that no neighbour has; it keeps matrices invertible."""
 _SCALES = (0.15, 0.3, 0.6, 1.2)
-_POOL = 192
+_POOL = 128
 _NEAR = 0.12
 
 
@@ -68,7 +68,8 @@ class Preferential:
         pool = [uniform(genes, random) for _ in range(_POOL)]
         pool += [near(genes, best, random) for _ in range(_POOL)]
         places = np.stack([embedded(genes, one) for one in pool])
-        return [best, *(pool[at] for at in favourites(belief.draws(places, self.batch - 1, random)))]
+        draws = belief.draws(places, self.batch - 1, random)
+        return [best, *(pool[at] for at in favourites(draws))]
 
     def tell(self, told: Sequence[Told]) -> None:
         numbers = [self._number(dict(one.candidate)) for one in told]

@@ -12,7 +12,11 @@ from sdmerge.evolve.genes import Candidate, Told
 from sdmerge.params import Range
 
 
-@engine(title="Random search", paper="https://jmlr.org/papers/v13/bergstra12a.html", objectives=MANY)
+@engine(
+    title="Random search",
+    paper="https://jmlr.org/papers/v13/bergstra12a.html",
+    objectives=MANY,
+)
 def random(
     setup: Setup, *, batch: Annotated[int, Range(1, 64, limits=(1, 10_000))] = 16
 ) -> Algorithm:

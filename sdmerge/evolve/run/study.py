@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,9 @@ class Study:
         """
         evolve = {key: one for key, one in self.recipe.evolve.items() if key not in LIMITS}
         options = self.options
+        numbers = asdict(self.settings.numbers)
         fixed = {
-            "seed": options.seed,
+            **{name: one for name, one in numbers.items() if name not in LIMITS},
             "engine": {"name": options.engine, **options.params},
             "objectives": [_described(one) for one in options.objectives],
             "report": [_described(one) for one in options.report],
@@ -188,8 +189,8 @@ def _refuse(options: Options, engine: EngineSpec, choices: Sequence[Choice]) -> 
     if not fewest <= len(options.objectives) <= most:
         what = f"{engine.name} takes {fewest} to {most} objectives, not {len(options.objectives)}"
         raise EngineError(what, hint="Each entry of 'fitness' is one; 'sdmerge engines' lists more.")
-    if "prompts" in engine.needs and options.prompts_per_generation:
-        hint = "Leave prompts_per_generation out."
+    if "prompts" in engine.needs and (options.prompts_per_generation or options.halving > 1):
+        hint = "Leave prompts_per_generation and halving out."
         raise InputError(f"{engine.name} compares candidates prompt by prompt", hint=hint)
     if options.images < 2 and any(one.scorer == "diversity" for one in choices):
         hint = "Set images_per_prompt: 2 or more."

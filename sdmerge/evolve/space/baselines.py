@@ -45,9 +45,9 @@ def parents(space: Space) -> list[Baseline]:
             on = stage.base if path in space.loras else None
             free = on is None and path in space.loras
             if path not in stages and on not in stages and not free:
-                found.setdefault(path, Baseline(name, _alone(space.recipe, name, path, on)))
+                found.setdefault(path, Baseline(name, _alone(space.recipe, path, on)))
     inside = {name: _weighted(space, _one(space, name)) for name in _names(space)}
-    paths = {ref.path: ref.name for ref in _widest(space.recipe).models}
+    paths = {ref.path: ref.name for ref in _widest(space.recipe).models if ref.name in inside}
     if _plain(space.recipe):
         return [
             replace(one, candidate=inside[paths[path]].candidate) if path in paths else one
@@ -79,9 +79,9 @@ def sweep(space: Space, lambdas: Sequence[float] = LAMBDAS) -> list[Baseline]:
     ]
 
 
-def _alone(recipe: Recipe, name: str, path: str, base: str | None) -> Recipe:
+def _alone(recipe: Recipe, path: str, base: str | None) -> Recipe:
     """A model as it is, or a LoRA at full strength on its base."""
-    model = ModelRef(base or path, stem(base) if base else name, {}, named=True)
+    model = ModelRef(base or path, stem(base or path))
     stage = Stage("passthrough", (model,), apply=(Applied(path),) if base else ())
     output = Output(dtype=recipe.output.dtype)
     return Recipe((stage,), output, recipe.seed, folder=recipe.folder, where=recipe.where)
@@ -99,8 +99,10 @@ def _widest(recipe: Recipe) -> Stage:
 
 
 def _names(space: Space) -> list[str]:
+    """The models with a weight: a base among them has none where differences are summed."""
     stage = _widest(space.recipe)
-    return [ref.name for ref in stage.models if ref.path != stage.base]
+    every = stage.method == "linear"
+    return [ref.name for ref in stage.models if every or ref.path != stage.base]
 
 
 def _one(space: Space, name: str) -> dict[str, float]:

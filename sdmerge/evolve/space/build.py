@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from sdmerge.errors import PlanError, RecipeError
 from sdmerge.evolve.space.marks import Mark, check_together, genes_of, mark_of
 from sdmerge.evolve.space.places import Place, places
 from sdmerge.evolve.space.space import Space
-from sdmerge.plan import Plan
-from sdmerge.plan.marks import Marked
 from sdmerge.recipe import Recipe, Search
 
-PlanOf = Callable[[Recipe], Plan]
+if TYPE_CHECKING:  # plans are made by others, who load torch for them
+    from sdmerge.plan import Plan
+    from sdmerge.plan.marks import Marked
+
+PlanOf = Callable[[Recipe], "Plan"]
 _EXAMPLE = "models: [{model: A, parameters: {weight: {search: [0.0, 1.5], init: 0.7, per: block}}}]"
 
 

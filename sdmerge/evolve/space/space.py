@@ -123,7 +123,7 @@ def _check_value(gene: Gene, value: Scalar) -> None:
             words = ", ".join(map(str, gene.choices))
             raise InputError(f"{gene.name} = {value} is none of {words}")
         return
-    if isinstance(value, bool | str) or (gene.kind == "int" and value != int(value)):
+    if isinstance(value, bool | str) or (gene.kind == "int" and value % 1):
         raise InputError(f"{gene.name} = {value!r} is no {_KINDS[gene.kind]}")
     if not gene.low <= value <= gene.high:
         span = f"{gene.low:g}..{gene.high:g}"

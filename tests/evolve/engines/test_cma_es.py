@@ -1,4 +1,4 @@
-"""CMA-ES: it is cmaes' own, reflected; by number of genes; restarts; and it costs next to nothing."""
+"""CMA-ES: it is cmaes' own, reflected; restarts; and it costs next to nothing."""
 
 from __future__ import annotations
 

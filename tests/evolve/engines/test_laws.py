@@ -17,7 +17,7 @@ from sdmerge.testing import check_engine
 
 OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "random": {"learns": False},
-    "gp": {"budget": 24, "startup": 8},
+    "gp": {"budget": 20, "startup": 13, "batch": 1},
     "nsga3": {"population": 12},
     "nsga2": {"population": 12},
     "como": {"kernels": 3, "budget": 200},

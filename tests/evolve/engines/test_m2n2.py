@@ -79,7 +79,8 @@ def evolve(engine: Engine, budget: int) -> list[Candidate]:
     while len(seen) < budget:
         asked = engine.ask()
         rows = [niches(place(one)) for one in asked]
-        engine.tell([Told(a, (float(r.mean()),), tuple(r)) for a, r in zip(asked, rows, strict=True)])
+        told = zip(asked, rows, strict=True)
+        engine.tell([Told(one, (float(row.mean()),), tuple(row)) for one, row in told])
         seen += asked
     return seen[budget // 2 :]
 

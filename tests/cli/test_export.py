@@ -1,0 +1,110 @@
+"""`sdmerge study export` on the samples, from a search to a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from cli.test_evolve import SEARCHED
+from tiny import cli, listing, recipe
+
+from sdmerge.scoring.prompts import read_prompts
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small search with test prompts; the recipe's paths are relative to it."""
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "search.txt").write_text("浮世絵風、黒い背景に白い丸\n浮世絵風、青い背景に黄色い四角\n", "utf-8")
+    (folder / "validation.txt").write_text("浮世絵風、緑の背景に赤い三角\n", "utf-8")
+    (folder / "test.txt").write_text("浮世絵風、緑の背景に青い丸\n浮世絵風、白い背景に赤い丸\n", "utf-8")
+    data = yaml.safe_load(SEARCHED)
+    data["evolve"]["prompts"]["test"] = "test.txt"
+    data["evolve"]["trials"] = 4
+    written = recipe(folder / "search.yaml", yaml.safe_dump(data, allow_unicode=True))
+    said = cli("evolve", written, "-o", folder / "study")
+    assert said.code == 0, said.err
+    return folder / "study"
+
+
+@pytest.fixture(scope="module")
+def exported(study: Path) -> Path:
+    said = cli("study", "export", study, "-o", study.with_name("out"), "--layout", "single-file",
+               "--json")  # fmt: skip
+    assert said.code == 0, said.err
+    assert said.data["test"]["runs"] == 1
+    assert [*said.data["test"]["means"]][:4] == ["winner", "base", "ja", "ukiyoe"]
+    assert any("parent" in sentence for sentence in said.data["verdict"])
+    return study.with_name("out")
+
+
+def test_what_an_export_holds(exported: Path, study: Path) -> None:
+    assert {"winner.yaml", "model.safetensors", "report.html", "curve.png", "forest.png",
+            "gallery.png", "values.png"} <= set(listing(exported))  # fmt: skip
+    assert not [name for name in listing(exported.parent) if name.endswith(".partial")]
+    test = json.loads((study / "test.json").read_text("utf-8"))
+    names = [one["name"] for one in test["contenders"]]
+    assert "uniform soup" in names
+    assert len([name for name in names if name.startswith("task arithmetic")]) == 1
+    assert all(len(one["scores"]) == 2 for one in test["contenders"])
+
+
+def test_the_winners_recipe_makes_the_model(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("merge", exported / "winner.yaml", "-o", tmp_path / "again.safetensors").code == 0
+    first, second = (cli("show", path, "--json").data
+                     for path in (exported / "model.safetensors", tmp_path / "again.safetensors"))  # fmt: skip
+    assert first["tensor_hash"] == second["tensor_hash"]
+    assert cli("verify", exported / "model.safetensors").code == 0
+
+
+def test_the_test_is_run_once(exported: Path, study: Path, tmp_path: Path) -> None:
+    before = (study / "test.json").read_bytes()
+    said = cli("study", "export", study, "-o", tmp_path / "second", "--no-model", "--json")
+    assert said.code == 0, said.err
+    assert said.data["test"]["runs"] == 1
+    assert "was run already" in said.err
+    assert (study / "test.json").read_bytes() == before
+    again = cli("study", "export", study, "-o", tmp_path / "third", "--no-model", "--again", "--json")
+    assert again.data["test"]["runs"] == 2
+    assert any("run 2 times" in sentence for sentence in again.data["verdict"])
+    assert "run 2 times" in (tmp_path / "third" / "report.html").read_text("utf-8")
+
+
+def test_nothing_is_overwritten(exported: Path, study: Path, tmp_path: Path) -> None:
+    refused = cli("study", "export", study, "-o", exported)
+    assert refused.code == 2
+    assert "--force" in refused.err
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work", "utf-8")
+    refused = cli("study", "export", study, "-o", tmp_path / "mine", "--force")
+    assert refused.code == 2
+    assert "no earlier export" in refused.err
+    replaced = cli("study", "export", study, "-o", exported, "--force", "--no-model", "--no-test")
+    assert replaced.code == 0, replaced.err
+    assert "forest.png" not in listing(exported)
+
+
+def test_test_prompts_that_were_searched_with_are_refused(study: Path, tmp_path: Path) -> None:
+    prompts = study.with_name("test.txt")
+    text = prompts.read_text("utf-8")
+    shared = read_prompts(study.with_name("search.txt"))[1].prompt
+    prompts.write_text(f"{text}{shared}\n", "utf-8")
+    refused = cli("study", "export", study, "-o", tmp_path / "x", "--again")
+    prompts.write_text(text, "utf-8")
+    assert refused.code == 2
+    assert "search.txt:2" in refused.err
+    assert "test.txt:3" in refused.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_that_is_no_study(tmp_path: Path) -> None:
+    refused = cli("study", "export", tmp_path, "-o", tmp_path / "x")
+    assert refused.code == 2
+    assert "is no study" in refused.err

@@ -46,9 +46,7 @@ def read_history(
     )
 
 
-def _baselines(
-    ledger: Ledger, options: Options, kinds: Mapping[str, Kind]
-) -> Iterator[Trial]:
+def _baselines(ledger: Ledger, options: Options, kinds: Mapping[str, Kind]) -> Iterator[Trial]:
     for key, row in sorted(ledger.rows.items()):
         if key.role == "baseline":
             scores = _scores(row, options)

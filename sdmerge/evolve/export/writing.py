@@ -1,10 +1,10 @@
 """What an export writes: the winner's recipe, figures, the report.
 
-    OUT/winner.yaml     the winner as a recipe
-    OUT/model…          the merged model, written by whoever calls
-    OUT/report.html     everything below in one page
-    OUT/*.png           curve, forest (the test), gallery, values, blocks, importance, parallel,
-                        front: those there is something to show of
+OUT/winner.yaml     the winner as a recipe
+OUT/model…          the merged model, written by whoever calls
+OUT/report.html     everything below in one page
+OUT/*.png           curve, forest (the test), gallery, values, blocks, importance, parallel,
+front: those there is something to show of
 """
 
 from __future__ import annotations

@@ -23,10 +23,8 @@ from sdmerge.errors import InputError
 from sdmerge.scoring.prompts import Line
 
 # Japanese has no spaces: a change of script ends a word
-_WORD = re.compile(
-    r"[々〇㐀-鿿豈-﫿]+|[ぁ-ゖ]+|[ァ-ヺー]+|[^\W々〇㐀-鿿豈-﫿ぁ-ゖァ-ヺー]+"
-)
-_ENOUGH = 0.75
+_WORD = re.compile(r"[々〇㐀-鿿豈-﫿]+|[ぁ-ゖ]+|[ァ-ヺー]+|[^\W々〇㐀-鿿豈-﫿ぁ-ゖァ-ヺー]+")
+_ENOUGH = 0.6
 """A part that pairs fill less of than this is split at random."""
 
 Pair = frozenset[str]

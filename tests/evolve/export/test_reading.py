@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evolve.analytic import FIT, JUDGE, Weights, options, search
 
+from evolve.analytic import FIT, JUDGE, Weights, options, search
 from sdmerge.evolve.export import figures
 from sdmerge.evolve.export.history import History
 from sdmerge.evolve.export.reading import read_history
@@ -69,7 +69,9 @@ def test_scorers_whose_lower_numbers_are_better(study: Path) -> None:
 
 
 def test_sums_of_scorers_are_a_column(study: Path) -> None:
-    both = options(objectives=(Objective("fit + judge", (("fit", 1.0), ("judge", 0.5))),), report=())
+    both = options(
+        objectives=(Objective("fit + judge", (("fit", 1.0), ("judge", 0.5))),), report=()
+    )
     found = read_history(Ledger(study), both, Weights().genes)
     assert (found.judge, found.fitness) == ("fit + judge", ("fit", "judge"))
     one = found.validations[-1]

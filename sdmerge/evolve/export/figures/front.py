@@ -20,9 +20,7 @@ _PANELS = 3
 def on_front(scores: Sequence[Sequence[float]]) -> list[bool]:
     """Whether each row [candidates, objectives] is dominated by none: the more the better."""
     rows = np.asarray(scores, dtype=np.float64)
-    return [
-        not bool(((rows >= row).all(axis=1) & (rows > row).any(axis=1)).any()) for row in rows
-    ]
+    return [not bool(((rows >= row).all(axis=1) & (rows > row).any(axis=1)).any()) for row in rows]
 
 
 def front(history: History, theme: Theme = LIGHT) -> Figure | None:

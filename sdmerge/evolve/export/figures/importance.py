@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from sdmerge.evolve.engine.sampled import distribution
 from sdmerge.evolve.export.figures.theme import LIGHT, Theme, figure, short, styled
 from sdmerge.evolve.export.history import History
-from sdmerge.evolve.engine.sampled import distribution
 
 _FEWEST = 20
 """Candidates below which importance is mostly noise."""

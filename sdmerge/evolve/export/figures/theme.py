@@ -137,4 +137,6 @@ def _lettered(drawn: Figure) -> None:
 @functools.cache
 def _known(letter: str) -> bool:
     """Whether matplotlib's own font has it."""
-    return letter.isspace() or bool(get_font(findfont(FontProperties())).get_char_index(ord(letter)))
+    return letter.isspace() or bool(
+        get_font(findfont(FontProperties())).get_char_index(ord(letter))
+    )

@@ -87,7 +87,9 @@ def _facts(history: History, chosen: Validation) -> list[Html]:
         test = history.test
         size = {"prompts": test.prompts, "pictures": test.pictures, "runs": test.runs}
         rows.append(("tested", say("test_size", **size)))
-    pairs = [part for key, value in rows for part in (element("dt", say(key)), element("dd", value))]
+    pairs = [
+        part for key, value in rows for part in (element("dt", say(key)), element("dd", value))
+    ]
     return [element("h2", say("facts")), element("dl", *pairs)]
 
 

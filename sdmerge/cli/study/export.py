@@ -187,4 +187,6 @@ def _merge(session: Session, work: _Work, folder: Path, options: Mapping[str, An
 def _report(work: _Work, history: Any, folder: Path) -> None:
     from sdmerge.evolve.export.writing import write_report
 
-    write_report(history, work.chosen, work.placed, work.drawn, work.folder, folder)
+    write_report(
+        history, work.chosen, work.placed, sampling=work.drawn, study=work.folder, out=folder
+    )

@@ -55,9 +55,10 @@ def _baselines(ledger: Ledger, options: Options, kinds: Mapping[str, Kind]) -> I
 
 
 def _scores(row: Row, options: Options) -> tuple[float, ...]:
-    if row.evaluation is None:
+    found = row.evaluation
+    if found is None:
         return ()
-    return tuple(mean(one.per_prompt(row.evaluation)) for one in options.objectives)
+    return tuple(mean(one.per_prompt(found)) for one in options.objectives)
 
 
 def _trials(ledger: Ledger) -> Iterator[Trial]:

@@ -43,10 +43,13 @@ def winner_text(
 
 def _origin(chosen: Validation, history: History, sampling: Mapping[str, Scalar]) -> list[str]:
     what = "The centre of the distribution" if chosen.kind == "centre" else f"Trial {chosen.trial}"
+    searched = (
+        f"Searched by {history.engine}, seed {history.seed}, {len(history.searched)} trials, "
+        f"{len(history.genes)} genes, for {', '.join(history.objectives)}."
+    )
     lines = [
         f"{what} after generation {chosen.generation} of {history.name}.",
-        f"Searched by {history.engine}, seed {history.seed}, {len(history.searched)} trials, "
-        f"{len(history.genes)} genes, for {', '.join(history.objectives)}.",
+        searched,
         *_choice(chosen, history.judge),
     ]
     if sampling:

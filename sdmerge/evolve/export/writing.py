@@ -33,13 +33,15 @@ def write_report(
     history: History,
     chosen: Validation,
     recipe: Recipe,
+    *,
     sampling: Mapping[str, Scalar],
     study: Path,
     out: Path,
 ) -> list[Path]:
     """Write all but the model into the folder `out`; the paths, the report last.
 
-    recipe: The winner's, as seen from `out`, drawn with `sampling`. study: The study's folder, for the gallery.
+    recipe: The winner's, as seen from `out`, drawn with `sampling`. study: The study's folder, for
+        the gallery.
     """
     out.mkdir(parents=True, exist_ok=True)
     found = table_of(history.test, history.lower) if history.test is not None else None

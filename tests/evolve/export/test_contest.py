@@ -29,8 +29,8 @@ LINES = tuple(Line(f"a <b> prompt {n}", f"caption {n}") for n in range(10))
 
 
 def recipe(weight: float) -> Any:
-    text = f"merge_method: linear\nmodels: [{{model: a}}, {{model: b}}]\nparameters: {{weight: {weight}}}"
-    return parse_recipe(text)
+    models = "merge_method: linear\nmodels: [{model: a}, {model: b}]"
+    return parse_recipe(f"{models}\nparameters: {{weight: {weight}}}")
 
 
 WINNER = Contender("winner", "winner", recipe(0.5), {"steps": 4})
@@ -124,11 +124,13 @@ def test_the_gallery_is_a_grid(tmp_path: Path) -> None:
     assert len(cells) == 16
     one = next(cell for cell in cells.values()
                if (cell.values["model"], cell.values["prompt"]) == ("日本語", 3))  # fmt: skip
-    assert Image.open(folder / one.file).getpixel((0, 0)) == (100, 30, 0)
+    with Image.open(folder / one.file) as image:
+        assert image.getpixel((0, 0)) == (100, 30, 0)
     assert one.seed == exam.seeds[3][0]
     assert one.scores["x"] == pytest.approx(1 + 3 + (one.seed % 7) / 100)
     assert gallery_sheet(tmp_path, tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").width > 2 * 8
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.width > 2 * 8
 
 
 def test_the_winner_is_the_best_on_validation() -> None:

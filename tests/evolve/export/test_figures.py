@@ -45,7 +45,7 @@ def test_every_figure_is_a_picture(theme: figures.Theme) -> None:
         assert drawn is not None, name
         image = Image.open(io.BytesIO(figures.png(drawn)))
         assert image.width > 600, name
-        corner = "#%02x%02x%02x" % image.convert("RGB").getpixel((2, 2))  # type: ignore[misc]
+        corner = "#" + bytes(image.convert("RGB").getpixel((2, 2))).hex()  # type: ignore[arg-type]
         assert corner == theme.paper, name
         assert len(image.convert("RGB").getcolors(1 << 20)) > 20, name
     assert rcParams.copy() == before

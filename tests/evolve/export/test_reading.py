@@ -13,7 +13,7 @@ from sdmerge.evolve.export.history import History
 from sdmerge.evolve.export.reading import read_history
 from sdmerge.evolve.export.winner import choose
 from sdmerge.evolve.ledger import Ledger
-from sdmerge.evolve.run import Budget, Objective, best
+from sdmerge.evolve.run import Budget, Objective, Options, best
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -23,6 +23,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "one"
     search(folder, options(), Budget(trials=40))
     return folder
+
+
+def search_of(folder: Path, chosen: Options) -> Ledger:
+    search(folder, chosen, Budget(trials=8))
+    return Ledger(folder)
 
 
 def read(study: Path) -> History:
@@ -68,11 +73,10 @@ def test_scorers_whose_lower_numbers_are_better(study: Path) -> None:
     assert np.mean(choose(found).scores["fit"]) == min(means)
 
 
-def test_sums_of_scorers_are_a_column(study: Path) -> None:
-    both = options(
-        objectives=(Objective("fit + judge", (("fit", 1.0), ("judge", 0.5))),), report=()
-    )
-    found = read_history(Ledger(study), both, Weights().genes)
+def test_sums_of_scorers_are_a_column(tmp_path: Path) -> None:
+    terms = (("fit", 1.0), ("judge", 0.5))
+    both = options(objectives=(Objective("fit + judge", terms),), report=())
+    found = read_history(search_of(tmp_path / "both", both), both, Weights().genes)
     assert (found.judge, found.fitness) == ("fit + judge", ("fit", "judge"))
     one = found.validations[-1]
     sums = np.array(one.scores["fit"]) + 0.5 * np.array(one.scores["judge"])

@@ -75,8 +75,9 @@ def test_one_open_parent_spoils_the_claim() -> None:
     assert [one.words["names"] for one in said if one.key == "open_parents"] == ["ukiyoe"] * 2
     assert not [one for one in said if one.key == "above_parents"]
     assert [one.words["runs"] for one in said if one.key == "again"] == ["3"]
-    better = {**test.scores, "ukiyoe": {
-        column: tuple(score + 1 for score in row) for column, row in test.scores["winner"].items()}}  # fmt: skip
+    rows = {column: tuple(score + 1 for score in row)
+            for column, row in test.scores["winner"].items()}  # fmt: skip
+    better = {**test.scores, "ukiyoe": rows}
     done = replace(done, test=replace(test, scores=better))
     assert "below_parents" in [one.key for one in verdicts(done, table_of(done.test))]
 

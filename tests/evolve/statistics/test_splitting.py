@@ -52,9 +52,11 @@ def words(lines: tuple[Line, ...]) -> set[str]:
     return {word for line in lines for word in line.caption.split()}
 
 
+TEXTS = st.text("ab あ漢", min_size=1, max_size=6).filter(str.strip)
+
+
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10_000), lines=st.lists(
-    st.text("ab あ漢", min_size=1, max_size=6).filter(str.strip), min_size=4, max_size=40))  # fmt: skip
+@given(seed=st.integers(0, 10_000), lines=st.lists(TEXTS, min_size=4, max_size=40))
 def test_every_line_has_one_part_and_equal_prompts_the_same(seed: int, lines: list[str]) -> None:
     given_lines = [Line(text, text) for text in lines]
     different = {" ".join(text.split()) for text in lines}

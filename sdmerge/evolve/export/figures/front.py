@@ -33,12 +33,12 @@ def front(history: History, theme: Theme = LIGHT) -> Figure | None:
     panels = drawn.subplots(1, len(pairs), squeeze=False)
     best = on_front([trial.objectives for trial in found])
     for axes, pair in zip(panels[0], pairs, strict=True):
-        _panel(axes, history, found, best, pair, theme)
+        _panel(axes, history, found, best, pair=pair, theme=theme)
     return drawn
 
 
 def _panel(
-    axes: Axes, history: History, found: Sequence[Trial], best: Sequence[bool],
+    axes: Axes, history: History, found: Sequence[Trial], best: Sequence[bool], *,
     pair: tuple[int, int], theme: Theme,
 ) -> None:  # fmt: skip
     across, up = pair

@@ -36,8 +36,10 @@ def importances(history: History) -> dict[str, float]:
     try:
         study = optuna.create_study(direction="maximize")
         for trial in found:
-            study.add_trial(optuna.trial.create_trial(
-                params=dict(trial.candidate), distributions=known, value=trial.objectives[0]))  # fmt: skip
+            made = optuna.trial.create_trial(
+                params=dict(trial.candidate), distributions=known, value=trial.objectives[0]
+            )
+            study.add_trial(made)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     finally:

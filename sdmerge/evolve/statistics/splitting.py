@@ -121,7 +121,7 @@ def _by_pairs(
             users.setdefault(frozenset(pair), []).append(at)
     part = [0] * len(words)
     left = Counter(word for own in words for word in own)
-    order = sorted(users, key=sorted)
+    order = sorted(users, key=_ordered)
     pairs: list[Pair] = []
     for number, size in ((2, sizes[1]), (1, sizes[0])):
         room = size

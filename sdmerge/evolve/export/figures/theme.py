@@ -130,11 +130,10 @@ def _lettered(drawn: Figure) -> None:
         axes.get_xticklabels()
         axes.get_yticklabels()
     for text in drawn.findobj(Text):
-        if isinstance(text, Text):
-            text.set_parse_math(False)
-            file = None if all(map(_known, text.get_text())) else font_file()
-            if file is not None:
-                text.set_fontproperties(FontProperties(fname=file, size=text.get_fontsize()))
+        text.set_parse_math(False)
+        file = None if all(map(_known, text.get_text())) else font_file()
+        if file is not None:
+            text.set_fontproperties(FontProperties(fname=file, size=text.get_fontsize()))
 
 
 @functools.cache

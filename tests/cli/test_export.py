@@ -23,8 +23,11 @@ PROMPTS = {
 SEARCHED = f"""
 merge_method: linear
 models:
-  - {{model: {SAMPLES / "models" / "japanese"}, name: ja, parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}}}
-  - {{model: {SAMPLES / "models" / "ukiyoe"}, parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}}}
+  - model: {SAMPLES / "models" / "japanese"}
+    name: ja
+    parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}
+  - model: {SAMPLES / "models" / "ukiyoe"}
+    parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}
 evolve:
   prompts: {{search: search.txt, validation: validation.txt, test: test.txt}}
   fitness: [{{scorer: clip, model: {SAMPLES / "scorers" / "clip_a"}}}]

@@ -126,7 +126,7 @@ def _by_pairs(
     for number, size in ((2, sizes[1]), (1, sizes[0])):
         room = size
         for place in dice.permutation(len(order)):
-            pair = order[place]
+            pair = order[int(place)]
             moved = [at for at in users[pair] if part[at] == 0]
             spent = Counter(word for at in moved for word in words[at])
             # search keeps every word

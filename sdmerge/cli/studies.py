@@ -12,9 +12,7 @@ from sdmerge.cli.recipes import plan_of
 from sdmerge.recipe import Recipe
 
 
-def made(
-    session: Session, recipe: Recipe, own: Mapping[str, Recipe], *, allow_pickle: bool
-) -> Any:
+def made(session: Session, recipe: Recipe, own: Mapping[str, Recipe], *, allow_pickle: bool) -> Any:
     """The study of a recipe."""
     from sdmerge.evolve.engines import ENGINES
     from sdmerge.evolve.run.study import study_of
@@ -44,9 +42,7 @@ class Planner:
 
     def __call__(self, recipe: Recipe) -> Any:
         """The plan of a recipe."""
-        return plan_of(
-            self._session, recipe, allow_pickle=self._allow, opened=self._opened
-        )
+        return plan_of(self._session, recipe, allow_pickle=self._allow, opened=self._opened)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from analytic import Formula, Weights, options, recipe_of, search, told_of
+from evolve.analytic import Formula, Weights, options, recipe_of, search, told_of
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from analytic import options, search
+from evolve.analytic import options, search
 
 from sdmerge.evolve.run import Budget
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from analytic import FIT, JUDGE, Formula, Weights, fitness, options, recipe_of, search, told_of
+from evolve.analytic import FIT, JUDGE, Formula, Weights, fitness, options, recipe_of, search, told_of
 
 from sdmerge.errors import Cancelled, SdmergeError
 from sdmerge.evolve.engines import ENGINES
@@ -171,9 +171,7 @@ def test_what_fails_is_told_the_worst_of_its_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mischief: str
 ) -> None:
     chosen = options("random", validation=())
-    engine = heard(
-        tmp_path / "s", monkeypatch, chosen, executor=Local(Formula(mischief=mischief))
-    )
+    engine = heard(tmp_path / "s", monkeypatch, chosen, executor=Local(Formula(mischief=mischief)))
     told = [one for batch in engine.heard for one in batch]
     states = [(t[1], t[3].name) for t in told_of(tmp_path / "s")[1:]]
     first = "models[m0].parameters.weight"

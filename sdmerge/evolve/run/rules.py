@@ -64,7 +64,9 @@ def judged(batch: Sequence[Sat], parts: int, worst: Sequence[float]) -> list[Ver
     for objective in range(len(worst)):
         _estimate_dropped(objective, kept, dropped, told)
     _sink_below(sat, told)
-    lowest = [min((one[at] for one in told.values()), default=worst[at]) for at in range(len(worst))]
+    lowest = [
+        min((one[at] for one in told.values()), default=worst[at]) for at in range(len(worst))
+    ]
     verdicts: list[Verdict] = []
     for one in batch:
         heard = told.get(one.slot, tuple(lowest))

@@ -106,9 +106,7 @@ class Search:
             )
             for at, one in enumerate(self._baselines)
         ]  # fmt: skip
-        rows = self._asking.rows(
-            requests, search_exam(whole, BASELINES), "baselines", BASELINES
-        )
+        rows = self._asking.rows(requests, search_exam(whole, BASELINES), "baselines", BASELINES)
         for key in sorted(rows):
             self._sitting.add_trial(self._journal, [rows[key]])
         if options.validation:

@@ -120,9 +120,7 @@ class Sitting:
             self._per_prompt(one, exam, places, verdict.shift, verdict.entry.told)
             for one, verdict in zip(sat, verdicts, strict=True)
         )
-        below = tuple(
-            one.below if self.options.floors and one.parts else None for one in sat
-        )
+        below = tuple(one.below if self.options.floors and one.parts else None for one in sat)
         mine = self._parts("incumbent", generation, 0, self.asking.ledger.rows)
         best = self._sat(mine)
         stands = len(best) == len(places) and self._below(generation, mine, rows) <= 0
@@ -173,9 +171,7 @@ class Sitting:
         }
         return survivors(scores or {slot: (-gap,) for slot, gap in below.items()}) if sat else []
 
-    def _parts(
-        self, role: Role, generation: int, slot: int, rows: Mapping[Key, Row]
-    ) -> list[Row]:
+    def _parts(self, role: Role, generation: int, slot: int, rows: Mapping[Key, Row]) -> list[Row]:
         """The rows of a candidate, part by part."""
         found: list[Row] = []
         while (row := rows.get(Key(role, generation, slot, len(found)))) is not None:
@@ -224,7 +220,9 @@ class Sitting:
     def _worst(self) -> tuple[float, ...]:
         """The worst that any engine has heard in this study, else that a baseline scored."""
         count = len(self.options.objectives)
-        told = [one.told for each in self.asking.ledger.generations.values() for one in each.entries]
+        told = [
+            one.told for each in self.asking.ledger.generations.values() for one in each.entries
+        ]
         if not told:
             told = [
                 tuple(mean(one) for one in self._scores(row))

@@ -122,7 +122,11 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="write the figures there as JSON")
     options = parser.parse_args()
     single = [name for name, one in ENGINES.items() if one.objectives[0] == 1 and name != "gp"]
-    names = FAST if options.quick else [name for name in single if not ENGINES[name].needs or name in FAST]
+    names = (
+        FAST
+        if options.quick
+        else [name for name in single if not ENGINES[name].needs or name in FAST]
+    )
     sizes = (100,) if options.quick else (10, 30, 100)
     count = 120 if options.quick else 360
     rows: list[dict[str, Any]] = []

@@ -153,9 +153,7 @@ def _executor(session: Session, study: Any, options: Mapping[str, Any]) -> Any:
         from sdmerge.evolve.workers.cluster import Cluster
 
         gpus = 1.0 if session.device.startswith("cuda") else 0.0
-        return Cluster(
-            opening, options["ray"], workers, gpus=gpus, timeout=options["timeout"]
-        )
+        return Cluster(opening, options["ray"], workers, gpus=gpus, timeout=options["timeout"])
     if workers == 1:
         return Local(opening)
     settings = devices_of(session.device, workers)
@@ -192,5 +190,3 @@ def _finish(session: Session, target: Path, study: Any, ended: Any) -> None:
         f"best: {why}\n  sdmerge study show {target}\n  sdmerge study best {target} > winner.yaml"
     )
     session.output.result(data, text, quiet=str(target))
-
-

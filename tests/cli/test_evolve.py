@@ -39,7 +39,9 @@ evolve:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe with search marks and its prompts."""
     folder = tmp_path_factory.mktemp("evolve")
-    (folder / "search.txt").write_text("浮世絵風、黒い背景に白い丸\n浮世絵風、青い背景に黄色い四角\n", "utf-8")
+    (folder / "search.txt").write_text(
+        "浮世絵風、黒い背景に白い丸\n浮世絵風、青い背景に黄色い四角\n", "utf-8"
+    )
     (folder / "validation.txt").write_text("浮世絵風、緑の背景に赤い三角\n", "utf-8")
     return recipe(folder / "search.yaml", SEARCHED)
 
@@ -74,7 +76,13 @@ def test_what_a_search_leaves(study: Path) -> None:
 def test_the_tables_say_it_to_people(study: Path) -> None:
     said = cli("study", "show", study)
     assert said.code == 0
-    for word in ("Baselines", "uniform soup", "Generations", "Validation", "6 candidates with cma-es"):
+    for word in (
+        "Baselines",
+        "uniform soup",
+        "Generations",
+        "Validation",
+        "6 candidates with cma-es",
+    ):
         assert word in said.out
 
 

@@ -95,7 +95,8 @@ class Formula:
         if self.log is not None:
             with self.log.open("a") as file:
                 file.write(f"{weights} {exam.id}\n")
-        time.sleep(self.wait)
+        if self.wait:
+            time.sleep(self.wait)
         if weights[0] > 1.5 and self.mischief and self._first():
             self._misbehave()
         value = fitness(weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from analytic import Formula, options, search
+from evolve.analytic import Formula, options, search
 
 from sdmerge.evolve.run import Budget, Options
 from sdmerge.evolve.workers import Local
@@ -18,4 +18,6 @@ def of_engine(engine: str) -> Options:
 
 if __name__ == "__main__":
     folder, engine, trials = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    search(folder, of_engine(engine), Budget(trials=trials), Local(Formula(folder.with_suffix(".log"))))
+    search(
+        folder, of_engine(engine), Budget(trials=trials), Local(Formula(folder.with_suffix(".log")))
+    )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from analytic import Formula, options, search, told_of
-from test_workers import jobs
+from evolve.analytic import Formula, options, search, told_of
+from evolve.test_workers import jobs
 
 from sdmerge.errors import InputError, ResourceError
 from sdmerge.evolve.run import Budget
@@ -28,9 +28,7 @@ def nodes() -> Iterator[object]:
     made.shutdown()
 
 
-def test_actors_find_what_one_process_finds_even_if_one_dies(
-    nodes: object, tmp_path: Path
-) -> None:
+def test_actors_find_what_one_process_finds_even_if_one_dies(nodes: object, tmp_path: Path) -> None:
     search(tmp_path / "here", options(), Budget(trials=12))
     cluster = Cluster(Formula(), nodes.address, 2)  # type: ignore[attr-defined]
     search(tmp_path / "there", options(), Budget(trials=12), cluster)

@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from analytic import Formula, search, told_of
-from killing import of_engine
+from evolve.analytic import Formula, search, told_of
+from evolve.killing import of_engine
 
 from sdmerge.evolve.ledger import Ledger
 from sdmerge.evolve.run import Budget
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def started(folder: Path, engine: str, trials: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(SCRIPT), str(folder), engine, str(trials)]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
 
 

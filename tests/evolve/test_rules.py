@@ -58,7 +58,7 @@ def test_the_dropped_are_corrected_for_an_easy_part() -> None:
 
 @given(st.lists(st.tuples(SCORES, st.floats(-2, 2)), min_size=1, max_size=9))
 def test_who_is_below_the_floor_ranks_by_the_violation(given_: list[tuple[float, float]]) -> None:
-    batch = [Sat(slot, (((score,),),), below) for slot, (score, below) in enumerate(given_)]
+    batch = [Sat(n, (((score,),),), max(0.0, below)) for n, (score, below) in enumerate(given_)]
     told = [one.entry for one in judged(batch, 1, (0.0,))]
     fine = [told[n].told[0] for n, (_, below) in enumerate(given_) if below <= 0]
     assert fine == [score for score, below in given_ if below <= 0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from analytic import FIT, JUDGE, Formula, Weights, fitness, options, recipe_of, search, told_of
+from evolve.analytic import FIT, JUDGE, Formula, Weights, fitness, options, recipe_of, search, told_of
 
 from sdmerge.errors import Cancelled, SdmergeError
 from sdmerge.evolve.engines import ENGINES
@@ -62,9 +62,9 @@ def heard(folder: Path, monkeypatch: pytest.MonkeyPatch, chosen: Any, **more: An
 
 def test_the_search_finds_the_best_and_validates_it(tmp_path: Path) -> None:
     chosen = options()
-    ended = search(tmp_path / "s", chosen, Budget(trials=240), baselines=[*PARENTS, OWN])
+    ended = search(tmp_path / "s", chosen, Budget(trials=144), baselines=[*PARENTS, OWN])
     assert ended.why == "trials"
-    assert ended.trials == 240
+    assert ended.trials == 144
     ledger = Ledger(tmp_path / "s")
     found = best(ledger, chosen.objectives)
     assert found is not None
@@ -171,9 +171,7 @@ def test_what_fails_is_told_the_worst_of_its_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mischief: str
 ) -> None:
     chosen = options("random", validation=())
-    engine = heard(
-        tmp_path / "s", monkeypatch, chosen, executor=Local(Formula(mischief=mischief))
-    )
+    engine = heard(tmp_path / "s", monkeypatch, chosen, executor=Local(Formula(mischief=mischief)))
     told = [one for batch in engine.heard for one in batch]
     states = [(t[1], t[3].name) for t in told_of(tmp_path / "s")[1:]]
     first = "models[m0].parameters.weight"
@@ -268,6 +266,7 @@ def test_overfitting_raises_an_alarm_that_the_ledger_keeps(tmp_path: Path) -> No
     assert notes == [one.alarm for one in told if one.alarm]
 
 
+@pytest.mark.filterwarnings("ignore:SBXCrossover is experimental")
 def test_an_engine_of_several_objectives_hears_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

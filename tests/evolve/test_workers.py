@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from analytic import SEARCH, Formula, fitness, options, recipe_of, search, told_of
+from evolve.analytic import SEARCH, Formula, fitness, options, recipe_of, search, told_of
 
 from sdmerge.errors import Cancelled, ResourceError
 from sdmerge.evolve.exam import Exam

@@ -71,18 +71,21 @@ class Row:
 class Entry:
     """What became of the candidate in a slot; `told` is what the engine heard, per objective.
 
-    `scores` are its own, per objective; nothing for one that failed.
+    `scores` are its own, per objective, on as much of the exam as it sat; nothing for one that
+    failed. below: How far it is below the floors, if there are any; 0: it is not.
     """
 
     slot: int
     fate: Fate
     told: tuple[float, ...]
     scores: tuple[float, ...] = ()
+    below: float | None = None
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Entry:
         """What `dataclasses.asdict` gave, after JSON."""
-        return cls(int(data["slot"]), data["fate"], tuple(data["told"]), tuple(data["scores"]))
+        told, scores = tuple(data["told"]), tuple(data["scores"])
+        return cls(int(data["slot"]), data["fate"], told, scores, data["below"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The run: baselines first, then generations, until the budget is spent.
 
-    options     what a search is, and how long it goes on
-    exams       the prompts and seeds of every generation
-    asking      who evaluates, what is replayed, what failed
-    rules       what the engine is told: halving, the floor, failures
-    baselines   parents, soups, a sweep of task arithmetic, recipes of the user's
-    validating  other prompts, another scorer, and the alarms
-    search      the loop
-    winner      what came out best
+options     what a search is, and how long it goes on
+exams       the prompts and seeds of every generation
+asking      who evaluates, what is replayed, what failed
+rules       what the engine is told: halving, the floor, failures
+baselines   parents, soups, a sweep of task arithmetic, recipes of the user's
+validating  other prompts, another scorer, and the alarms
+search      the loop
+winner      what came out best
 """
 
 from sdmerge.evolve.run.baselines import Baseline, added, usual

@@ -28,12 +28,12 @@ Scores = tuple[tuple[float, ...], ...]
 @dataclass(frozen=True, slots=True)
 class Sat:
     """How a candidate did: scores on the parts of the exam that it sat, and how far it is below
-    the floor (0 and less: it is not). Nothing in `parts`: it failed.
+    the floors (0: it is not; None: there are none). Nothing in `parts`: it failed.
     """
 
     slot: int
     parts: tuple[Scores, ...]
-    below: float = 0.0
+    below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Verdict:
 
 def survivors(first: Mapping[int, Sequence[float]]) -> list[int]:
     """The better half of slots by their scores on the first part: by the objective, or by
-    non-dominated rank where there are several. At least one, and a half is rounded up.
+    non-dominated rank where there are several. A half is rounded up.
     """
     ranks = {slot: _dominators(slot, first) for slot in first}
     order = sorted(first, key=lambda slot: (ranks[slot], [-one for one in first[slot]], slot))
@@ -64,13 +64,18 @@ def judged(batch: Sequence[Sat], parts: int, worst: Sequence[float]) -> list[Ver
     for objective in range(len(worst)):
         _estimate_dropped(objective, kept, dropped, told)
     _sink_below(sat, told)
-    lowest = [min((one[at] for one in told.values()), default=worst[at]) for at in range(len(worst))]
+    lowest = [
+        min((one[at] for one in told.values()), default=worst[at]) for at in range(len(worst))
+    ]
     verdicts: list[Verdict] = []
     for one in batch:
         heard = told.get(one.slot, tuple(lowest))
         fate = "kept" if len(one.parts) == parts else "dropped"
-        fate = "below" if one.below > 0 else fate
-        entry = Entry(one.slot, fate if one.parts else "failed", heard, own.get(one.slot, ()))
+        fate = "below" if one.below else fate
+        entry = Entry(
+            one.slot, fate if one.parts else "failed", heard, own.get(one.slot, ()),
+            one.below if one.parts else None,
+        )  # fmt: skip
         mine = own.get(one.slot, heard)
         shift = tuple(a - b for a, b in zip(heard, mine, strict=True))
         verdicts.append(Verdict(entry, shift))
@@ -103,12 +108,10 @@ def _estimate_dropped(
 
 
 def _sink_below(sat: Sequence[Sat], told: dict[int, tuple[float, ...]]) -> None:
-    under = [one for one in sat if one.below > 0]
-    if not under:
-        return
-    floor = [min(column) for column in zip(*told.values(), strict=True)]
-    for one in under:
-        told[one.slot] = tuple(at - one.below for at in floor)
+    lowest = [min(column) for column in zip(*told.values(), strict=True)]
+    for one in sat:
+        if one.below:
+            told[one.slot] = tuple(at - one.below for at in lowest)
 
 
 def _dominators(slot: int, scores: Mapping[int, Sequence[float]]) -> int:

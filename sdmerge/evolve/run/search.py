@@ -14,6 +14,7 @@ from sdmerge.evolve.ledger import BASELINES, Entry, Generation, Journal, Key, Le
 from sdmerge.evolve.run.asking import Asking, Request
 from sdmerge.evolve.run.baselines import Baseline
 from sdmerge.evolve.run.exams import search_exam
+from sdmerge.evolve.run.mirroring import mirror, mirror_baselines
 from sdmerge.evolve.run.options import Budget, Options, mean
 from sdmerge.evolve.run.progress import Progress
 from sdmerge.evolve.run.searched import Asked, EngineOf, Searched
@@ -106,13 +107,17 @@ class Search:
             )
             for at, one in enumerate(self._baselines)
         ]  # fmt: skip
-        rows = self._asking.rows(
-            requests, search_exam(whole, BASELINES), "baselines", BASELINES
-        )
-        for key in sorted(rows):
-            self._sitting.add_trial(self._journal, [rows[key]])
+        rows = self._asking.rows(requests, search_exam(whole, BASELINES), "baselines", BASELINES)
+        if self._journal is not None:
+            mirror_baselines(self._journal, [rows[key] for key in sorted(rows)], options)
+            for number in sorted(self._ledger.generations):
+                self._mirror(number, self._ledger.generations[number].entries)
         if options.validation:
             self._validating.parents(self._baselines)
+
+    def _mirror(self, generation: int, entries: Sequence[Entry]) -> None:
+        if self._journal is not None:
+            mirror(self._journal, self._ledger, generation, entries)
 
     def _open(self) -> Asked:
         """The engine, at the best baseline that lies in its space."""
@@ -157,7 +162,7 @@ class Search:
             left = self._budget.trials - self._earlier(state)
         batch = self._sitting.sit(state, min(left, len(state.asked)), self._baselines)
         entries = (*state.entries, *batch.entries)
-        self._sitting.add_trials(self._journal, batch)
+        self._mirror(state.generation, batch.entries)
         if not batch.whole:
             if batch.entries:
                 self._close(engine, state.generation, entries, batch, cut=True)

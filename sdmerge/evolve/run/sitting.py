@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sdmerge.evolve.exam import Exam
 from sdmerge.evolve.genes import Candidate
-from sdmerge.evolve.ledger import BASELINES, Entry, Journal, Key, Role, Row, State, Trial
+from sdmerge.evolve.ledger import BASELINES, Entry, Key, Role, Row, State
 from sdmerge.evolve.run.asking import Asking, Request
 from sdmerge.evolve.run.baselines import Baseline
 from sdmerge.evolve.run.exams import parts, search_exam
@@ -32,8 +32,6 @@ class Batch:
     generation: int
     entries: tuple[Entry, ...]
     prompts: tuple[tuple[float, ...], ...]
-    below: tuple[float | None, ...]
-    rows: tuple[tuple[Row, ...], ...]
     whole: bool
     incumbent: float | None
 
@@ -72,33 +70,6 @@ class Sitting:
                 going = self._survivors(rows, generation, going)
         return self._judge(state, asked, going, exam, places, rows)
 
-    def add_trials(self, journal: Journal | None, batch: Batch) -> None:
-        """Tell the journal of a batch, in its order."""
-        if journal is None:
-            return
-        for entry, below, rows in zip(batch.entries, batch.below, batch.rows, strict=True):
-            self.add_trial(journal, rows, entry, below)
-
-    def add_trial(
-        self, journal: Journal | None, rows: Sequence[Row], entry: Entry | None = None,
-        below: float | None = None,
-    ) -> None:  # fmt: skip
-        """Tell the journal of an evaluation in one part or several."""
-        if journal is None:
-            return
-        first, evaluations = rows[0], [row.evaluation for row in rows]
-        values: tuple[float, ...] = ()
-        if all(one is not None for one in evaluations):
-            scores = [self._scores(row) for row in rows]
-            values = tuple(_mean_of(scores, at) for at in range(len(self.options.objectives)))
-        seconds = sum(one.seconds.get("total", 0.0) for one in evaluations if one is not None)
-        journal.add(
-            Trial(
-                first.key.role, first.key.generation, first.key.slot, values, first.candidate,
-                first.name, entry is not None and entry.fate == "dropped", below, seconds,
-            )
-        )  # fmt: skip
-
     def _judge(
         self, state: State, asked: Mapping[int, Candidate], going: Sequence[int], exam: Exam,
         places: Places, rows: Mapping[Key, Row],
@@ -120,17 +91,16 @@ class Sitting:
             self._per_prompt(one, exam, places, verdict.shift, verdict.entry.told)
             for one, verdict in zip(sat, verdicts, strict=True)
         )
-        below = tuple(
-            one.below if self.options.floors and one.parts else None for one in sat
-        )
         mine = self._parts("incumbent", generation, 0, self.asking.ledger.rows)
         best = self._sat(mine)
-        stands = len(best) == len(places) and self._below(generation, mine, rows) <= 0
+        stands = len(best) == len(places) and not self._below(generation, mine, rows)
         return Batch(
-            generation, tuple(one.entry for one in verdicts), prompts, below,
-            tuple(tuple(own[slot]) for slot in slots), len(slots) == len(state.asked),
+            generation,
+            tuple(one.entry for one in verdicts),
+            prompts,
+            len(slots) == len(state.asked),
             _mean_of(best, 0) if stands else None,
-        )  # fmt: skip
+        )
 
     def _others(self, generation: int, baselines: Sequence[Baseline]) -> list[Request]:
         """The incumbent, and the parent that sets the floor, on the same exam."""
@@ -169,13 +139,13 @@ class Sitting:
         scores = {
             slot: tuple(mean(one) for one in self._scores(row))
             for slot, row in sat.items()
-            if below[slot] <= 0
+            if not below[slot]
         }
-        return survivors(scores or {slot: (-gap,) for slot, gap in below.items()}) if sat else []
+        if not scores:
+            scores = {slot: (-(gap or 0.0),) for slot, gap in below.items()}
+        return survivors(scores)
 
-    def _parts(
-        self, role: Role, generation: int, slot: int, rows: Mapping[Key, Row]
-    ) -> list[Row]:
+    def _parts(self, role: Role, generation: int, slot: int, rows: Mapping[Key, Row]) -> list[Row]:
         """The rows of a candidate, part by part."""
         found: list[Row] = []
         while (row := rows.get(Key(role, generation, slot, len(found)))) is not None:
@@ -192,8 +162,14 @@ class Sitting:
         assert row.evaluation is not None
         return tuple(one.per_prompt(row.evaluation) for one in self.options.objectives)
 
-    def _below(self, generation: int, own: Sequence[Row], rows: Mapping[Key, Row]) -> float:
-        """How far these parts are below the floors' parents on the same prompts, in sum."""
+    def _below(
+        self, generation: int, own: Sequence[Row], rows: Mapping[Key, Row]
+    ) -> float | None:
+        """How far these parts are below the floors' parents on the same prompts, in sum; None
+        without floors.
+        """
+        if not self.options.floors:
+            return None
         return math.fsum(
             max(0.0, self._gap(floor, slot, generation, own, rows))
             for slot, floor in enumerate(self.options.floors)
@@ -224,7 +200,9 @@ class Sitting:
     def _worst(self) -> tuple[float, ...]:
         """The worst that any engine has heard in this study, else that a baseline scored."""
         count = len(self.options.objectives)
-        told = [one.told for each in self.asking.ledger.generations.values() for one in each.entries]
+        told = [
+            one.told for each in self.asking.ledger.generations.values() for one in each.entries
+        ]
         if not told:
             told = [
                 tuple(mean(one) for one in self._scores(row))

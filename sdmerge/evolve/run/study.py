@@ -188,7 +188,9 @@ def _refuse(options: Options, engine: EngineSpec, choices: Sequence[Choice]) -> 
     fewest, most = engine.objectives
     if not fewest <= len(options.objectives) <= most:
         what = f"{engine.name} takes {fewest} to {most} objectives, not {len(options.objectives)}"
-        raise EngineError(what, hint="Each entry of 'fitness' is one; 'sdmerge engines' lists more.")
+        raise EngineError(
+            what, hint="Each entry of 'fitness' is one; 'sdmerge engines' lists more."
+        )
     if "prompts" in engine.needs and (options.prompts_per_generation or options.halving > 1):
         hint = "Leave prompts_per_generation and halving out."
         raise InputError(f"{engine.name} compares candidates prompt by prompt", hint=hint)

@@ -114,9 +114,7 @@ class Cluster:
 
     def _heard(self, work: Work) -> Iterator[Outcome]:
         ray = _ray()
-        waiting = {
-            actor.waiting: actor for actor in self._actors if actor.job or not actor.ready
-        }
+        waiting = {actor.waiting: actor for actor in self._actors if actor.job or not actor.ready}
         if not waiting:
             return
         answered, _ = ray.wait(list(waiting), num_returns=1, timeout=_LOOK)

@@ -18,7 +18,7 @@ def test_data(history: Any) -> dict[str, Any]:
     test = history.test
     found = None if test is None else table_of(test, history.lower)
     said = [plain(one.key, **one.words) for one in verdicts(history, found)]
-    if found is None:
+    if test is None or found is None:
         return {"test": None, "verdict": said}
     means = {
         name: {column: _plain(asdict(mean)) for column, mean in columns.items()}
@@ -57,7 +57,7 @@ def _mean(found: Mapping[str, Any]) -> str:
 
 
 def _gap(found: Mapping[str, Any] | None) -> str:
-    if found is None:
+    if test is None or found is None:
         return ""
     if found["low"] is None:
         return f"{found['mean']:+.4g}"

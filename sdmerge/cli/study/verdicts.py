@@ -57,7 +57,7 @@ def _mean(found: Mapping[str, Any]) -> str:
 
 
 def _gap(found: Mapping[str, Any] | None) -> str:
-    if test is None or found is None:
+    if found is None:
         return ""
     if found["low"] is None:
         return f"{found['mean']:+.4g}"

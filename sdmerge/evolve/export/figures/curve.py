@@ -58,7 +58,10 @@ def _search(axes: Axes, history: History, theme: Theme) -> None:
     axes.plot([one.number for one in again], [one.objectives[0] for one in again], linewidth=1.6,
               color=theme.accent, marker=".", markersize=4,
               label="best so far, on each generation's prompts and seeds")  # fmt: skip
-    lines = {one.name: one.objectives[0] for one in history.baselines if one.objectives}
+    known = [one for one in history.baselines if one.objectives]
+    best = max((one.objectives[0] for one in known if one.kind == "sweep"), default=0.0)
+    lines = {one.name: one.objectives[0] for one in known
+             if one.kind != "sweep" or one.objectives[0] == best}  # fmt: skip
     _lines(axes, lines, theme)
     _alarms(axes, history, theme)
     legend(axes, theme, **_ABOVE)
@@ -86,12 +89,13 @@ def _series(
     name: str, filled: bool,
 ) -> None:  # fmt: skip
     found = [estimate(table(one.scores[column])) for one in own]
+    count = found[0].prompts
     at = np.array([ends.get(one.generation, 0) for one in own])
     means = np.array([one.mean for one in found])
     axes.plot(at, means, color=shown, marker="o" if filled else "s", markersize=3, linewidth=1.4,
-              label=f"{name}, 95 % over {found[0].prompts} prompts" if filled else name,
+              label=f"{name}, 95 % over {count} prompts" if filled and count > 1 else name,
               )  # fmt: skip
-    if filled and found[0].prompts > 1:
+    if filled and count > 1:
         low, high = [one.low for one in found], [one.high for one in found]
         axes.fill_between(at, low, high, color=shown, alpha=0.15, linewidth=0)
 

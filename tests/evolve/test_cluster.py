@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from evolve.analytic import Formula, options, search, told_of
 from evolve.test_workers import jobs
-
 from sdmerge.errors import InputError, ResourceError
 from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers.cluster import Cluster

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from evolve.analytic import SEARCH, Formula, fitness, options, recipe_of, search, told_of
 
+from evolve.analytic import SEARCH, Formula, fitness, options, recipe_of, search, told_of
 from sdmerge.errors import Cancelled, ResourceError
 from sdmerge.evolve.exam import Exam
 from sdmerge.evolve.ledger import Ledger

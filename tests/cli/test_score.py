@@ -108,7 +108,7 @@ def test_a_saved_picture_scores_what_it_scored_when_drawn(prompts: Path, tmp_pat
 
     model = str(SAMPLES / "models" / "japanese")
     pipeline = build_pipeline(plan(recipe_of(model, ())))
-    shown = draw(Drawer(pipeline), read_prompts(prompts), [0], Sampling(3, 1.0), batch=4)
+    shown = draw(Drawer(pipeline), read_prompts(prompts), [[0]] * COUNT, Sampling(3, 1.0), 4)
     (tmp_path / "saved").mkdir()
     for one in shown:
         assert isinstance(one.picture, Image.Image)

@@ -91,17 +91,6 @@ class Node:
                 yield from child.lines(f"{path}[{place}]")
 
 
-    def lines(self, path: str) -> Iterator[tuple[str, str]]:
-        """Where the node and all below it are written, by path: `path.key[0]`."""
-        yield path, self.where
-        if isinstance(self.value, dict):
-            for key, child in self.value.items():
-                yield from child.lines(f"{path}.{key}")
-        elif isinstance(self.value, list):
-            for place, child in enumerate(self.value):
-                yield from child.lines(f"{path}[{place}]")
-
-
 def describe(value: object) -> str:
     """A YAML value in words, short enough for a message."""
     if value is None:

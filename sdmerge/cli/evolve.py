@@ -20,7 +20,7 @@ from sdmerge.recipe import Recipe, load_recipe
 def _numbers(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for every number of a search; what is not given is the recipe's business."""
     kinds = {"int": int, "float": float}
-    for name, param in reversed(NUMBERS.items()):
+    for name, param in reversed([*NUMBERS.items()]):
         command = click.option(
             f"--{name.replace('_', '-')}", name, type=kinds[param.kind], help=param.doc
         )(command)
@@ -41,7 +41,7 @@ def _numbers(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--timeout", default=3600.0, show_default=True, type=click.FloatRange(1.0),
               help="Seconds after which a worker counts as hung.")  # fmt: skip
 @click.option("--ray", metavar="ADDRESS",
-              help="Evaluate on a Ray cluster: auto, or its address; --workers says how many.")  # fmt: skip
+              help="Evaluate on a Ray cluster, with --workers: auto, or its address.")  # fmt: skip
 @click.option("--storage", default="", metavar="URL",
               help="Keep Optuna's trials in this PostgreSQL instead of a file.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
@@ -127,12 +127,12 @@ def _searched(session: Session, target: Path, study: Any, options: Mapping[str, 
                 told = progress.trials
                 if progress.alarm:
                     session.output.note(f"alarm: {progress.alarm}")
-                total = progress.of_trials or progress.trials
-                advance(progress.trials, total, progress.what)
+                what = "baselines" if progress.what == "baselines" else "searching"
+                advance(progress.done, progress.of or progress.done, what)
 
             search = Search(
-                Ledger(target), study.space, study.engine, study.options, study.budget, executor,
-                baselines=study.baselines, journal=journal, told=tell,
+                Ledger(target), study.space, study.engine, study.options, study.budget,
+                executor=executor, baselines=study.baselines, journal=journal, told=tell,
             )  # fmt: skip
             return search.run()
     except KeyboardInterrupt:
@@ -182,8 +182,9 @@ def _finish(session: Session, target: Path, study: Any, ended: Any) -> None:
     found = best(Ledger(target), study.options.objectives)
     if found is None and not ended.trials:
         raise ResourceError("the hours were over before the first candidate", where=str(target))
-    candidate, why = found if found is not None else ({}, "nobody has finished a generation")
-    data = {"path": str(target), **asdict(ended), "best": dict(candidate), "why": why}
+    why = "nobody has finished a generation" if found is None else found[1]
+    best_of = {"candidate": {} if found is None else dict(found[0]), "why": why}
+    data = {"path": str(target), **asdict(ended), "best": best_of}
     text = (
         f"{target}: {ended.trials} candidates in {ended.generations} generations "
         f"({ended.evaluations} evaluations now, {ended.seconds:.0f} s); ended by {ended.why}\n"

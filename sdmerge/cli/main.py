@@ -88,7 +88,7 @@ def output_options(command: Any) -> Any:
               help="Another folder to look for models in; may be repeated.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where pictures are drawn.")
 @click.option("--plugin", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
-              help="A Python file with methods, scorers or engines of your own; repeatable.")  # fmt: skip
+              help="A Python file with methods, scorers or engines; repeatable.")  # fmt: skip
 @output_options
 @click.pass_context
 def cli(

@@ -84,7 +84,7 @@ class Settings:
     sampling: Mapping[str, Scalar | Search] = field(default_factory=dict[str, Scalar | Search])
     engine: EngineChoice = EngineChoice()
     start: tuple[Path, ...] = ()
-    numbers: Numbers = Numbers()
+    numbers: Numbers = field(default_factory=Numbers)
 
 
 def read_settings(recipe: Recipe, given: Mapping[str, object] | None = None) -> Settings:

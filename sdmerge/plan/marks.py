@@ -29,9 +29,7 @@ class Tally:
 
     names: Sequence[str]
     """The models, as values per model call them."""
-    _rules: dict[int, tuple[Rule, Anatomy]] = field(
-        default_factory=dict[int, tuple[Rule, Anatomy]]
-    )
+    _rules: dict[int, tuple[Rule, Anatomy]] = field(default_factory=dict[int, tuple[Rule, Anatomy]])
     _used: dict[int, dict[str, bool]] = field(default_factory=dict[int, dict[str, bool]])
 
     def add(self, marks: Mapping[str, Rule], model: Anatomy) -> None:

@@ -117,14 +117,13 @@ def _curve(rule: Rule, chosen: Filter, model: Anatomy) -> Curve:
             return lambda key: shape.base if (x := model.depth(key)) is None else shape.curve(x)
         case Grouped():
             return _grouped(rule.value, model, rule.where)
-        case Search():
-            if rule.value.per == "block":
-                need_blocks(model, rule.where)
-            init = rule.value.init
-            return lambda key: init
+        case Search(init=value, per="block"):
+            need_blocks(model, rule.where)
+        case Search(init=value):
+            pass
         case _:
             value = rule.value
-            return lambda key: value
+    return lambda key: value
 
 
 def _place(rule: Rule, chosen: Filter, model: Anatomy, count: int) -> Callable[[str], float]:

@@ -104,9 +104,7 @@ class StagePlanner:
             for name, part in parts.items()
             if part
         ]
-        return StagePlan(
-            member, reports, valuer.taken, notes, self._base, assets, valuer.marks
-        )
+        return StagePlan(member, reports, valuer.taken, notes, self._base, assets, valuer.marks)
 
     def _component_report(
         self, name: str, part: Mapping[str, Node], done: Member, rule: ComponentRule | None

@@ -80,7 +80,6 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
-
     def lines(self, path: str) -> Iterator[tuple[str, str]]:
         """Where the node and all below it are written, by path: `path.key[0]`."""
         yield path, self.where

@@ -147,6 +147,10 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _value(value: Value) -> Any:
+    return _search(value) if isinstance(value, Search) else _plain(value)
+
+
+def _plain(value: Value) -> Any:
     match value:
         case Gradient(points):
             return list(points)
@@ -159,8 +163,6 @@ def _value(value: Value) -> Any:
             return {"preset": name}
         case Grouped(per, values):
             return {"per": per, "values": dict(values)}
-        case Search():
-            return _search(value)
         case _:
             return value
 

@@ -53,7 +53,7 @@ def study(searched: Path) -> Path:
     said = cli("evolve", searched, "-o", folder, "--json")
     assert said.code == 0, said.err
     assert (said.data["trials"], said.data["why"]) == (6, "trials")
-    assert "6 of 6 candidates" in said.err
+    assert "searching: 6 of 6 candidates" in said.err
     return folder
 
 

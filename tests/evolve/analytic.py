@@ -164,7 +164,7 @@ def search(
         journal = Journal(folder, space.genes, [one.name for one in chosen.objectives])
         return Search(
             Ledger(folder), space, ENGINES[chosen.engine], chosen, budget,
-            executor or Local(Formula()), journal=journal, **more,
+            executor=executor or Local(Formula()), journal=journal, **more,
         ).run()  # fmt: skip
 
 

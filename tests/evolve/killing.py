@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from evolve.analytic import Formula, options, search
-
 from sdmerge.evolve.run import Budget, Options
 from sdmerge.evolve.workers import Local
 

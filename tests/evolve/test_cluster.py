@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from evolve.analytic import Formula, options, search, told_of
-from evolve.test_workers import jobs
 
+from evolve.analytic import Formula, options, search, told_of
+from evolve.test_workers import Unopened, jobs
 from sdmerge.errors import InputError, ResourceError
 from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers.cluster import Cluster
@@ -18,8 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own are not ours to m
 
 
 @pytest.fixture
-def nodes() -> Iterator[object]:
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     """A head with two processors; more nodes can be added."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     from ray.cluster_utils import Cluster as Nodes
 
     made = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
@@ -61,6 +62,13 @@ def test_a_node_that_is_killed_takes_nothing_along(nodes: object, tmp_path: Path
             nodes.remove_node(second, allow_graceful=False)  # type: ignore[attr-defined]
     assert sorted(one.number for one in found) == list(range(40))
     assert all(one.error is None for one in found)
+    cluster.close()
+
+
+def test_what_actors_cannot_open_is_said_at_once(nodes: object) -> None:
+    cluster = Cluster(Unopened(), nodes.address, 1)  # type: ignore[arg-type, attr-defined]
+    with pytest.raises(ValueError, match="no scorer here"):
+        list(cluster.run(jobs(2)))
     cluster.close()
 
 

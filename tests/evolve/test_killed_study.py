@@ -10,9 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from evolve.analytic import Formula, search, told_of
 from evolve.killing import of_engine
-
 from sdmerge.evolve.ledger import Ledger
 from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers import Local

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from evolve.analytic import Formula, options, recipe_of, search, told_of
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from evolve.analytic import Formula, options, recipe_of, search, told_of
 from sdmerge.errors import CorruptFile, FileError, InputError
 from sdmerge.evolve.exam import Evaluation, Exam
 from sdmerge.evolve.genes import Gene

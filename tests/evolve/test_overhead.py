@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from evolve.analytic import options, search
 
+from evolve.analytic import options, search
 from sdmerge.evolve.run import Budget
 
 

@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evolve.analytic import FIT, JUDGE, Formula, Weights, fitness, options, recipe_of, search, told_of
 
+from evolve.analytic import (
+    FIT,
+    JUDGE,
+    Formula,
+    Weights,
+    fitness,
+    options,
+    recipe_of,
+    search,
+    told_of,
+)
 from sdmerge.errors import Cancelled, SdmergeError
 from sdmerge.evolve.engines import ENGINES
 from sdmerge.evolve.genes import Told
@@ -70,9 +80,8 @@ def test_the_search_finds_the_best_and_validates_it(tmp_path: Path) -> None:
     assert found is not None
     weights = [float(one) for one in found[0].values()]
     assert fitness(weights) > -0.01 > max(fitness(w) for w in ((1, 0, 0), (0, 0, 1)))
-    assert {one.name for one in standings(ledger, chosen.objectives) if one.generation == BASELINES} == {
-        "m0", "m1", "m2",
-    }  # fmt: skip
+    parents = [one for one in standings(ledger, chosen.objectives) if one.generation == BASELINES]
+    assert [one.name for one in parents] == ["m0", "m1", "m2"]
     assert not [note for one in ledger.generations.values() for note in one.notes]
 
 
@@ -250,8 +259,9 @@ def test_progress_counts_and_knows_the_time_left(tmp_path: Path) -> None:
     search(tmp_path / "s", options(), Budget(trials=24), told=told.append)
     trials = [one.trials for one in told if one.what.startswith("generation")]
     assert trials == sorted(trials)
-    assert (trials[-1], told[-1].of_trials) == (24, 24)
+    assert (trials[-1], told[-1].done, told[-1].of) == (24, 24, 24)
     assert all(one.seconds_left is not None for one in told if one.trials)
+    assert [(one.done, one.of) for one in told if one.what == "baselines"] == [(1, 1)]
 
 
 def test_overfitting_raises_an_alarm_that_the_ledger_keeps(tmp_path: Path) -> None:

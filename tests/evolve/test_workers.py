@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from evolve.analytic import SEARCH, Formula, fitness, options, recipe_of, search, told_of
 
+from evolve.analytic import SEARCH, Formula, fitness, options, recipe_of, search, told_of
 from sdmerge.errors import Cancelled, ResourceError
 from sdmerge.evolve.exam import Exam
 from sdmerge.evolve.ledger import Ledger
@@ -123,12 +123,12 @@ def test_cancelling_ends_the_workers(processes: Callable[..., Processes]) -> Non
 
 
 def test_what_workers_cannot_open_is_said_at_once(processes: Callable[..., Processes]) -> None:
-    class_ = processes(_Broken())  # type: ignore[arg-type]
+    class_ = processes(Unopened())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no scorer here"):
         list(class_.run(jobs(2)))
 
 
-class _Broken:
+class Unopened:
     def open(self) -> Formula:
         raise ValueError("no scorer here")
 

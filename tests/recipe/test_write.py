@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from recipe.samples import DESIGN, TIES, read
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.params import Param, Range
-from sdmerge.recipe import Grouped, Recipe, parse_recipe, recipe_from_data, recipe_id, to_data, to_yaml
+from sdmerge.recipe import (
+    Grouped,
+    Recipe,
+    parse_recipe,
+    recipe_from_data,
+    recipe_id,
+    to_data,
+    to_yaml,
+)
 from sdmerge.recipe.presets import PRESETS
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)

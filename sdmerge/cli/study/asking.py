@@ -57,7 +57,7 @@ def ask_command(session: Session, folder: Path, *, allow_pickle: bool) -> None:
 @click.option("--votes", "grid", type=click.Path(path_type=Path, file_okay=False),
               help="A grid of the candidates, on which people have voted.")  # fmt: skip
 @click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False),
-              help='Scores as JSON, in the order of the slots: [0.4, 0.7] or {"0": 0.4, …}.')  # fmt: skip
+              help='Scores as JSON, in order of slots: [0.4, 0.7] or {"0": 0.4, …}.')  # fmt: skip
 @click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
 @output_options
 @click.pass_obj

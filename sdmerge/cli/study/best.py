@@ -48,7 +48,7 @@ def best_command(session: Session, folder: Path, *, allow_pickle: bool) -> None:
 
 
 def written(session: Session, recipe: Any, *, allow_pickle: bool) -> Any:
-    """A recipe whose files are found from everywhere, without what it says of grids and searches."""
+    """A recipe whose files are found from everywhere, without its grids and searches."""
     from sdmerge.evolve.export.placing import placed
 
     plain = replace(recipe, grid={}, evolve={})

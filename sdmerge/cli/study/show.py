@@ -87,7 +87,7 @@ def _tables(session: Session, data: dict[str, Any]) -> None:
         )
         for one in data["validation"]
     ]
-    judged = next((one["columns"] for one in data["validation"]), {})
+    judged: list[str] = [*data["validation"][0]["columns"]] if data["validation"] else []
     session.output.table("\nValidation", ("generation", "recipe", *judged), seen)
 
 

@@ -117,5 +117,5 @@ def _lines_apart(old: str, new: str) -> list[str]:
     come = [line.strip() for line in after if line not in before]
     if not gone and not come:
         return [] if old == new else ["recipe: its lines stand in another order"]
-    return [f"recipe: {_short('; '.join(gone) or 'nothing')} there, "
-            f"{_short('; '.join(come) or 'nothing')} now"]  # fmt: skip
+    there, now = (_short("; ".join(lines) or "nothing") for lines in (gone, come))
+    return [f"recipe: {there} there, {now} now"]

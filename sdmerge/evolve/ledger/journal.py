@@ -11,7 +11,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sdmerge import jsonl
 from sdmerge.errors import InputError
 from sdmerge.evolve.genes import Candidate, Gene
+from sdmerge.params import Scalar
 
 if TYPE_CHECKING:
     import optuna
@@ -52,13 +53,15 @@ class Journal:
         self, folder: Path, genes: Sequence[Gene], objectives: Sequence[str], *, url: str = ""
     ) -> None:
         import optuna
+        from optuna.study import StudyDirection
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._genes = tuple(genes)
         self._distributions = {gene.name: _distribution(gene) for gene in genes}
         self.study = optuna.create_study(
             storage=_database(url) if url else _file(folder / "journal.log"),
             study_name=f"{NAME}:{folder.resolve().name}" if url else NAME,
-            directions=["maximize"] * len(objectives),
+            directions=[StudyDirection.MAXIMIZE] * len(objectives),
             load_if_exists=True,
         )
         if not self.study.get_trials(deepcopy=False):
@@ -80,11 +83,11 @@ class Journal:
         state = TrialState.COMPLETE if trial.values else TrialState.FAIL
         if trial.pruned:
             state = TrialState.PRUNED
-        told = trial.candidate if trial.candidate is not None else {}
-        params = {
-            name: value
-            for name, value in told.items()
-            if name in self._distributions and _contains(self._distributions[name], value)
+        candidate = trial.candidate or {}
+        params: dict[str, Scalar] = {
+            gene.name: candidate[gene.name]
+            for gene in self._genes
+            if gene.name in candidate and _inside(gene, candidate[gene.name])
         }
         attributes = {"role": trial.role, "generation": trial.generation, "slot": trial.slot}
         found = create_trial(
@@ -159,9 +162,8 @@ def _distribution(gene: Gene) -> optuna.distributions.BaseDistribution:
     return FloatDistribution(gene.low, gene.high, log=gene.log)
 
 
-def _contains(distribution: optuna.distributions.BaseDistribution, value: object) -> bool:
+def _inside(gene: Gene, value: Scalar) -> bool:
     """Whether a value is one that the search could have asked: the user's own need not be."""
-    data: Mapping[str, object] = distribution._asdict()
-    if "choices" in data:
-        return value in distribution.choices  # pyright: ignore
-    return data["low"] <= value <= data["high"]  # pyright: ignore
+    if gene.kind == "choice":
+        return value in gene.choices
+    return not isinstance(value, str) and gene.low <= value <= gene.high

@@ -45,7 +45,7 @@ class Asking:
 
     ledger: Ledger
     executor: Executor
-    progress: Callable[[str], Progress]
+    progress: Callable[[str, int, int], Progress]
     told: Callable[[Progress], None] | None = None
     cancel: threading.Event | None = None
     deadline: float = math.inf
@@ -76,7 +76,7 @@ class Asking:
                     rows[row.key] = row
                     failed = self._record(outcome, row, failed)
                     if self.told is not None:
-                        self.told(self.progress(what))
+                        self.told(self.progress(what, len(rows), len(requests)))
             if failed:
                 self.ledger.record(*failed)
         return rows

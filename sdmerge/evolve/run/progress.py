@@ -10,15 +10,17 @@ from dataclasses import dataclass
 class Progress:
     """An evaluation that is done.
 
-    what: "baselines", "generation 3" or "validation". trials: Candidates evaluated, of `of_trials`
-        (0: nobody knows). best: The incumbent's score, once there is one.
+    what: "baselines", "generation 3", "validation" or "look".
+    done: What this run has done of `of`: baselines, and after them candidates (of 0: nobody knows).
+    trials: Candidates evaluated in all runs. best: The incumbent's score, once there is one.
     seconds_left: At the rate of this run; None while nothing can be said.
     alarm: What is to be known at once, such as over-fitting.
     """
 
     what: str
+    done: int
+    of: int
     trials: int
-    of_trials: int
     best: float | None = None
     seconds_left: float | None = None
     alarm: str = ""

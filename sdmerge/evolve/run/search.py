@@ -46,8 +46,8 @@ class Search:
         engine: EngineOf,
         options: Options,
         budget: Budget,
-        executor: Executor,
         *,
+        executor: Executor,
         baselines: Sequence[Baseline] = (),
         journal: Journal | None = None,
         told: Callable[[Progress], None] | None = None,
@@ -255,10 +255,14 @@ class Search:
             for key in self._ledger.rows
         )
 
-    def _progress(self, what: str) -> Progress:
-        trials, wanted = self._trials(), self._budget.trials or 0
-        rate = (trials - self._trials_before) / max(time.monotonic() - self._begun, 1e-9)
-        left = (wanted - trials) / rate if wanted and rate else None
+    def _progress(self, what: str, done: int = 0, of: int = 0) -> Progress:
+        """How far the search is; `done` of `of` is about baselines."""
+        trials = self._trials()
+        begun, left = time.monotonic() - self._begun, None
+        if what != "baselines":
+            done = trials - self._trials_before
+            of = max(0, (self._budget.trials or 0) - self._trials_before)
+            left = (of - done) * begun / done if of and done else None
         closed = self._ledger.generations
         best = closed[max(closed)].score if closed else None
-        return Progress(what, trials, wanted, best, left)
+        return Progress(what, done, of, trials, best, left)

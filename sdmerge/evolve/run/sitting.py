@@ -68,11 +68,11 @@ class Sitting:
             rows |= found
             if part == 0 and len(places) > 1:
                 going = self._survivors(rows, generation, going)
-        return self._judge(state, asked, going, exam, places, rows)
+        return self._judge(state, asked, exam, places, going=going, rows=rows)
 
     def _judge(
-        self, state: State, asked: Mapping[int, Candidate], going: Sequence[int], exam: Exam,
-        places: Places, rows: Mapping[Key, Row],
+        self, state: State, asked: Mapping[int, Candidate], exam: Exam, places: Places, *,
+        going: Sequence[int], rows: Mapping[Key, Row],
     ) -> Batch:  # fmt: skip
         generation = state.generation
         slots: list[int] = []
@@ -162,9 +162,7 @@ class Sitting:
         assert row.evaluation is not None
         return tuple(one.per_prompt(row.evaluation) for one in self.options.objectives)
 
-    def _below(
-        self, generation: int, own: Sequence[Row], rows: Mapping[Key, Row]
-    ) -> float | None:
+    def _below(self, generation: int, own: Sequence[Row], rows: Mapping[Key, Row]) -> float | None:
         """How far these parts are below the floors' parents on the same prompts, in sum; None
         without floors.
         """

@@ -43,7 +43,7 @@ def check_together(marks: Sequence[Mark]) -> None:
             first = tied.setdefault(mark.search.tie, mark)
             if first.search != mark.search:
                 what = f"marks tied as '{mark.search.tie}' differ"
-                hint = f"They are one gene: search, init, per, log and simplex are as at {first.where}."
+                hint = f"They are one gene: all but the tie itself is as at {first.where}."
                 raise RecipeError(what, where=mark.where, hint=hint)
         for name in filter(None, mark.genes.values()):
             if owners.setdefault(name, mark).search.tie != mark.search.tie:

@@ -53,9 +53,7 @@ def _stage(stage: Stage, head: str, change: Change) -> Stage:
         method=method,
         mark=mark,
         models=tuple(
-            replace(
-                ref, parameters=_settings(f"{head}models[{ref.name}].", ref.parameters, change)
-            )
+            replace(ref, parameters=_settings(f"{head}models[{ref.name}].", ref.parameters, change))
             for ref in stage.models
         ),
         parameters=_settings(head, stage.parameters, change),
@@ -85,9 +83,7 @@ def _component(head: str, rule: ComponentRule, change: Change) -> ComponentRule:
     return replace(rule, method=method, parameters=parameters, mark=mark)
 
 
-def _settings(
-    head: str, settings: Mapping[str, Setting], change: Change
-) -> dict[str, Setting]:
+def _settings(head: str, settings: Mapping[str, Setting], change: Change) -> dict[str, Setting]:
     return {
         name: tuple(
             replace(rule, value=change(_of_rule(f"{head}parameters.{name}", rule)))

@@ -152,7 +152,7 @@ def _read(mark: Mark, place: Place) -> list[tuple[str, Scalar]]:
 
 
 def _misfit(place: Place, what: str) -> InputError:
-    hint = "A recipe that a search starts from has its shape: the same rules, with values for marks."
+    hint = "A recipe to start from has the same rules, with values where the search has marks."
     return InputError(what, where=place.where, hint=hint)
 
 
@@ -161,7 +161,7 @@ def _near(gene: Gene, value: Scalar, radius: float) -> Gene:
         return replace(gene, init=value)
     at = gene.position(value)
     low, high = (float(gene.value(end)) for end in (at - radius, at + radius))
-    if gene.kind == "int":  # at least one neighbour
-        low, high = max(gene.low, min(low, value - 1)), min(gene.high, max(high, value + 1))
-    # rounding must leave the candidate inside
-    return replace(gene, init=value, low=min(low, value), high=max(high, value))
+    # an int has at least one neighbour, and rounding leaves the candidate inside
+    step = int(gene.kind == "int")
+    low, high = min(low, float(value) - step), max(high, float(value) + step)
+    return replace(gene, init=value, low=max(gene.low, low), high=min(gene.high, high))

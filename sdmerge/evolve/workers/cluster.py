@@ -142,8 +142,8 @@ class Cluster:
     def _lost(self, actor: _Actor, work: Work, error: Exception) -> Iterator[Outcome]:
         """Replace an actor; its job is done again, or is an outcome."""
         _ray().kill(actor.handle)
-        cause = getattr(error, "cause", None)
-        if not actor.ready and isinstance(cause, Exception):
+        cause = _cause(error)
+        if not actor.ready and cause is not None:
             raise cause  # what it is opened from is wrong, for every actor
         said = str(error).strip().splitlines()[0]
         self._actors[self._actors.index(actor)] = self._start()
@@ -160,6 +160,13 @@ class Cluster:
         for actor in self._actors:
             _ray().kill(actor.handle)
         self._actors = []
+
+
+def _cause(error: Exception) -> Exception | None:
+    """The error that an actor died of as it opened its evaluator."""
+    task = error.args[0] if error.args else None
+    cause = getattr(task, "cause", None)
+    return cause if isinstance(cause, Exception) else None
 
 
 def _ray() -> Any:

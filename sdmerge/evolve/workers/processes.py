@@ -55,9 +55,9 @@ def devices_of(device: str, count: int) -> list[Setting]:
 
 
 @dataclass(slots=True)
-class Worker:
+class _Worker:
     process: Any
-    pipe: Connection
+    pipe: Any
     setting: Setting
     since: float
     ready: bool = False
@@ -77,7 +77,7 @@ class Processes:
         self._timeout = timeout
         self._context = multiprocessing.get_context("spawn")
         self._settings = list(settings)
-        self._workers: list[Worker] = []
+        self._workers: list[_Worker] = []
         self._false_starts = 0
 
     @property
@@ -109,14 +109,14 @@ class Processes:
             _end(worker)
         self._workers = []
 
-    def _start(self, setting: Setting) -> Worker:
+    def _start(self, setting: Setting) -> _Worker:
         here, there = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(there, self._opener, dict(setting)), daemon=True
         )
         process.start()
         there.close()
-        return Worker(process, here, setting, time.monotonic())
+        return _Worker(process, here, setting, time.monotonic())
 
     def _hand_out(self, work: Work) -> None:
         """A job for every worker that is ready and has none."""
@@ -153,7 +153,7 @@ class Processes:
             if (worker.job or not worker.ready) and now - worker.since > allowed:
                 yield from self._lost(worker, work, f"did not answer for {allowed:g} s")
 
-    def _lost(self, worker: Worker, work: Work, why: str) -> Iterator[Outcome]:
+    def _lost(self, worker: _Worker, work: Work, why: str) -> Iterator[Outcome]:
         """Replace a worker; its job is done again, or is an outcome."""
         _end(worker)
         code = worker.process.exitcode
@@ -184,7 +184,7 @@ def _serve(pipe: Connection, opener: bytes, setting: dict[str, str]) -> None:
             pipe.send(done(evaluator, pipe.recv()).sendable())
 
 
-def _end(worker: Worker) -> None:
+def _end(worker: _Worker) -> None:
     worker.pipe.close()
     worker.process.terminate()
     worker.process.join(_PATIENCE)

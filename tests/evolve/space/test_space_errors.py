@@ -95,7 +95,12 @@ def test_a_candidate_is_complete(found: Space) -> None:
         ("{per: type, values: {attn: 1}}", "1", "", f"{JA} should be values per block"),
         ("{per: block, values: {IN04: 1}}", "1", "", f"{JA} leaves out BASE"),
         ("0.5", "{per: block, values: {IN04: 1}}", "", f"{UK} should be one value"),
-        ("[{filter: attn, value: 1}]", "1", "", "says nothing of models[ja].parameters.weight/attn"),
+        (
+            "[{filter: attn, value: 1}]",
+            "1",
+            "",
+            "says nothing of models[ja].parameters.weight/attn",
+        ),
         ("1", "1", "parameters: {lambda: 0.5}", "says nothing of parameters.lambda"),
     ],
 )

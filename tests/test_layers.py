@@ -18,7 +18,7 @@ ORDER = [
     "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
     "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
-    "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "evolve", "analysis",
+    "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins", "analysis",
     "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
@@ -44,12 +44,18 @@ HEAVY = {
     "sdmerge.sample.viewer": {"torch", "numpy"},
     "sdmerge.votes": {"torch"},
     "sdmerge.evolve.genes": {"torch", "numpy"},
+    "sdmerge.evolve.statistics": {"torch"},
+    "sdmerge.evolve.engine": {"torch"},
+    "sdmerge.evolve.engines": {"torch"},
+    "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
     "sdmerge.evolve.numbers": {"torch", "numpy"},
     "sdmerge.evolve.settings": {"torch", "numpy"},
     "sdmerge.evolve.space": {"torch", "numpy"},
     "sdmerge.evolve.engine": {"torch"},
     "sdmerge.evolve.engines": {"torch"},
     "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
+    "sdmerge.evolve.ledger": {"torch", "numpy"},
+    "sdmerge.evolve.run": {"torch"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

@@ -13,7 +13,6 @@ from sdmerge.evolve.exam import Evaluation, Exam, Keep
 from sdmerge.live import LiveMerge
 from sdmerge.params import Scalar
 from sdmerge.plan import plan
-from sdmerge.plugins import load_plugin
 from sdmerge.recipe import Recipe
 from sdmerge.sample.draw import Drawer
 from sdmerge.sample.inversion import load_inversion
@@ -38,7 +37,6 @@ class EvaluatorSpec:
     scorers: tuple[Choice, ...]
     roots: tuple[Path, ...] = ()
     cache: Path | None = None
-    plugins: tuple[Path, ...] = ()
     embeddings: tuple[Path, ...] = ()
     device: str = "cpu"
     batch: int = 8
@@ -48,8 +46,6 @@ class EvaluatorSpec:
 
     def open(self) -> LiveEvaluator:
         """The evaluator, scorers loaded."""
-        for path in self.plugins:
-            load_plugin(path)
         return LiveEvaluator(self)
 
 

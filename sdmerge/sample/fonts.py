@@ -35,6 +35,11 @@ def typeface(size: int) -> Font:
     return ImageFont.truetype(path, size) if path else ImageFont.load_default(size)
 
 
+def font_file() -> str | None:
+    """The file of an installed font with Latin and Japanese letters, if there is one."""
+    return _installed()
+
+
 def readable(text: str) -> bool:
     """Whether the font at hand has the letters of `text`: a row of boxes says nothing."""
     return text.isascii() or _draws(typeface(16), text)

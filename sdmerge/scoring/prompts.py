@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Line:
     prompt: str
     caption: str
     reference: Path | None = None
+    number: int = field(default=0, compare=False)
+    """Its line in the file it was read from; 0 if it comes from none."""
 
 
 def read_prompts(path: Path) -> list[Line]:
@@ -38,8 +40,8 @@ def read_prompts(path: Path) -> list[Line]:
     if not numbered:
         raise FileError("holds no prompts", where=str(path))
     if path.suffix.lower() != ".jsonl":
-        return [Line(line.strip(), line.strip()) for _, line in numbered]
-    return [_line(line, path, number) for number, line in numbered]
+        return [Line(line.strip(), line.strip(), number=n) for n, line in numbered]
+    return [_line(line, path, n) for n, line in numbered]
 
 
 def _line(text: str, path: Path, number: int) -> Line:
@@ -60,7 +62,7 @@ def _line(text: str, path: Path, number: int) -> Line:
     reference = path.parent / fields["reference"] if "reference" in fields else None
     if reference is not None and not reference.is_file():
         raise FileError(f"there is no reference '{fields['reference']}'", where=where)
-    return Line(fields["prompt"], fields.get("caption", fields["prompt"]), reference)
+    return Line(fields["prompt"], fields.get("caption", fields["prompt"]), reference, number)
 
 
 def with_references(lines: Sequence[Line], folder: Path) -> list[Line]:

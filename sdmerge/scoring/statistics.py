@@ -62,6 +62,27 @@ def difference(a: Mapping[Key, float], b: Mapping[Key, float], *, seed: int = 0)
     return Difference(*_described(gaps, seed), p=sign_flip(by_prompt(gaps), seed=seed))
 
 
+def table(scores: Sequence[float] | Sequence[Sequence[float]] | np.ndarray) -> dict[Key, float]:
+    """Scores by prompt and picture, of an array [prompts, pictures], or [prompts] of means."""
+    rows = np.asarray(scores, dtype=np.float64)
+    rows = rows[:, None] if rows.ndim == 1 else rows
+    return {(place, at): float(one) for place, row in enumerate(rows) for at, one in enumerate(row)}
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values of several comparisons, corrected so that all hold at once.
+
+    The k-th smallest of m is multiplied by m - k + 1 and is at least the one before it (S. Holm,
+    "A simple sequentially rejective multiple test procedure", 1979).
+    """
+    corrected = [1.0] * len(p_values)
+    most = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = most
+    return corrected
+
+
 def by_prompt(scores: Mapping[Key, float]) -> np.ndarray:
     """The mean of each prompt's pictures, in the order that prompts first appear."""
     groups: dict[int, list[float]] = {}

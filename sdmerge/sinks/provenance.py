@@ -45,7 +45,7 @@ class Origin:
 
 def record(plan: Plan, folder: Path) -> dict[str, str]:
     """The `sdmerge.*` entries for a result in `folder`."""
-    recipe = _portable(plan.recipe, plan.texts, folder)
+    recipe = portable(plan.recipe, plan.texts, folder)
     return {
         "sdmerge.recipe": to_yaml(recipe),
         "sdmerge.recipe_id": recipe_id(recipe),
@@ -122,7 +122,7 @@ def _input(plan: Plan, one: Input, folder: Path) -> dict[str, Any]:
     return {"name": one.name, "path": path, **beside, "sha256": hashes}
 
 
-def _portable(recipe: Recipe, texts: Mapping[str, str], folder: Path) -> Recipe:
+def portable(recipe: Recipe, texts: Mapping[str, str], folder: Path) -> Recipe:
     """The recipe without absolute paths: they tell of their owner, and lead nowhere elsewhere.
 
     Of files of prompts and the like the lines are kept, so that the result needs no other file.

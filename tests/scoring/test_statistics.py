@@ -10,7 +10,15 @@ import pytest
 from scipy import stats
 
 from sdmerge.errors import ScorerError
-from sdmerge.scoring.statistics import bootstrap, by_prompt, difference, estimate, sign_flip
+from sdmerge.scoring.statistics import (
+    bootstrap,
+    by_prompt,
+    difference,
+    estimate,
+    holm,
+    sign_flip,
+    table,
+)
 
 
 def keyed(rows: list[list[float]]) -> dict[tuple[int, int], float]:
@@ -103,3 +111,26 @@ def test_one_prompt_tells_no_noise() -> None:
 def test_prompts_keep_their_order() -> None:
     scores = {(7, 0): 1.0, (2, 0): 5.0, (7, 1): 3.0}
     assert by_prompt(scores).tolist() == [2.0, 5.0]
+
+
+def test_holm_by_hand() -> None:
+    """Sorted 0.005 0.01 0.03 0.04: times 4, 3, 2, 1, and none below the one before."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.4, 0.5, 0.9]) == pytest.approx([1.0, 1.0, 1.0])
+    assert holm([0.02, 0.02]) == pytest.approx([0.04, 0.04])
+    assert holm([]) == []
+
+
+def test_holm_keeps_the_chance_of_any_error() -> None:
+    """Of 2000 tables without a difference at most about 5 % show one; uncorrected, over 20 %."""
+    p = np.random.default_rng(4).uniform(size=(2000, 6))
+    assert np.mean([min(holm(row)) <= 0.05 for row in p.tolist()]) < 0.065
+    assert np.mean(p.min(axis=1) <= 0.05) > 0.2
+
+
+def test_arrays_are_tables() -> None:
+    assert table([[1.0, 2.0], [3.0, 4.0]]) == {(0, 0): 1.0, (0, 1): 2.0, (1, 0): 3.0, (1, 1): 4.0}
+    assert table(np.array([5.0, 6.0])) == {(0, 0): 5.0, (1, 0): 6.0}
+    rows = np.random.default_rng(3).normal(size=(12, 4))
+    every, means = (difference(table(0 * one), table(one)) for one in (rows, rows.mean(axis=1)))
+    assert (every.mean, every.low, every.p) == pytest.approx((means.mean, means.low, means.p))

@@ -1,0 +1,184 @@
+"""`sdmerge evolve` and `study`, as a user calls them, on the samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tiny import ROOT, cli, listing, recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
+
+SAMPLES = ROOT / "samples"
+MODELS, SCORERS = SAMPLES / "models", SAMPLES / "scorers"
+SEARCHED = f"""
+merge_method: task_arithmetic
+base_model: {MODELS / "base"}
+models:
+  - model: {MODELS / "japanese"}
+    name: ja
+    parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}
+  - model: {MODELS / "ukiyoe"}
+    parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}
+components: {{text_encoder: {{take: ja}}}}
+evolve:
+  prompts: {{search: search.txt, validation: validation.txt}}
+  fitness: [{{scorer: clip, model: {SCORERS / "clip_a"}}}]
+  report: [{{scorer: clip, model: {SCORERS / "clip_b"}}}]
+  sampler: {{steps: 1, guidance_scale: 1.0}}
+  engine: {{name: cma-es, population: 4}}
+  validate_every: 1
+  trials: 6
+"""
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe with search marks and its prompts."""
+    folder = tmp_path_factory.mktemp("evolve")
+    (folder / "search.txt").write_text(
+        "浮世絵風、黒い背景に白い丸\n浮世絵風、青い背景に黄色い四角\n", "utf-8"
+    )
+    (folder / "validation.txt").write_text("浮世絵風、緑の背景に赤い三角\n", "utf-8")
+    return recipe(folder / "search.yaml", SEARCHED)
+
+
+@pytest.fixture(scope="module")
+def study(searched: Path) -> Path:
+    """A small search that came to its end."""
+    folder = searched.with_name("study")
+    said = cli("evolve", searched, "-o", folder, "--json")
+    assert said.code == 0, said.err
+    assert (said.data["trials"], said.data["why"]) == (6, "trials")
+    assert "searching: 6 of 6 candidates" in said.err
+    return folder
+
+
+def test_what_a_search_leaves(study: Path) -> None:
+    names = set(listing(study))
+    assert {
+        "study.yaml", "evaluations.jsonl", "generations.jsonl", "exams.jsonl", "journal.log",
+        "state.bin",
+    } <= names  # fmt: skip
+    assert any(name.startswith("pictures/0000/") for name in names)
+    assert not [name for name in names if name.endswith(".partial")]
+    said = cli("study", "show", study, "--json").data
+    assert [one["name"] for one in said["baselines"]][:3] == ["base", "ja", "ukiyoe"]
+    assert {"uniform soup", "start"} <= {one["name"] for one in said["baselines"]}
+    assert all(one["scores"] for one in said["baselines"]), said["baselines"]
+    assert len(said["validation"][0]["columns"]) == 2
+    assert [len(one["entries"]) for one in said["generations"]] == [4, 2]
+
+
+def test_the_tables_say_it_to_people(study: Path) -> None:
+    said = cli("study", "show", study)
+    assert said.code == 0
+    for word in (
+        "Baselines",
+        "uniform soup",
+        "Generations",
+        "Validation",
+        "6 candidates with cma-es",
+    ):
+        assert word in said.out
+
+
+def test_the_winner_is_a_recipe_that_merges_from_anywhere(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = cli("study", "best", study)
+    assert said.code == 0, said.err
+    assert "search" not in yaml.safe_load(said.out)["models"][0]["parameters"]
+    (tmp_path / "deeper").mkdir()
+    winner = tmp_path / "deeper" / "winner.yaml"
+    winner.write_text(cli("study", "best", study, "-q").out, "utf-8")
+    assert cli("merge", winner, "-o", tmp_path / "out").code in (0, 2)
+    found = json.loads(cli("study", "best", study, "--json").out)
+    weights = [one["parameters"]["weight"] for one in yaml.safe_load(found["recipe"])["models"]]
+    assert weights == list(found["candidate"].values())
+
+
+def test_nothing_is_evaluated_twice_and_more_trials_go_on(searched: Path, study: Path) -> None:
+    refused = cli("evolve", searched, "-o", study)
+    assert refused.code == 2
+    assert "--resume" in refused.err
+    assert cli("evolve", searched, "-o", study, "--resume", "--json").data["evaluations"] == 0
+    more = cli("evolve", searched, "-o", study, "--resume", "--trials", "7", "--json").data
+    assert more["trials"] == 7
+
+
+def test_another_search_is_refused_with_what_differs(searched: Path, study: Path) -> None:
+    before = (study / "study.yaml").read_bytes()
+    for flags, said in (
+        (["--seed", "5"], "seed"),
+        (["--batch", "2"], "batch"),
+        (["--set", "models[ja].parameters.weight={search: [0, 2]}"], "recipe"),
+    ):
+        refused = cli("evolve", searched, "-o", study, "--resume", *flags)
+        assert refused.code == 2, refused.err
+        assert said in refused.err
+    prompts = searched.with_name("search.txt")
+    text = prompts.read_text("utf-8")
+    prompts.write_text(text.replace("白い丸", "白い四角"), "utf-8")
+    refused = cli("evolve", searched, "-o", study, "--resume")
+    prompts.write_text(text, "utf-8")
+    assert refused.code == 2
+    assert "prompts.search" in refused.err
+    assert (study / "study.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fitness": [{"scorer": "clipp"}]}, "Did you mean 'clip'"),
+        ({"engine": "cma"}, "there is no engine 'cma'"),
+        ({"engine": "como"}, "objectives"),
+        ({"prompts": {"search": "none.txt"}}, "none.txt"),
+        ({"report": [{"scorer": "diversity"}]}, "images_per_prompt"),
+    ],
+)
+def test_bad_input_is_said_before_anything_is_written(
+    searched: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    data = yaml.safe_load(SEARCHED)
+    data["evolve"] |= change
+    bad = searched.with_name("bad.yaml")
+    bad.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
+    refused = cli("evolve", bad, "-o", tmp_path / "s")
+    assert refused.code == 2, refused.err
+    assert said in refused.err
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_study_that_is_none(tmp_path: Path) -> None:
+    for command in (["show"], ["best"], ["ask"], ["tell", "0=1"]):
+        said = cli("study", command[0], tmp_path, *command[1:])
+        assert said.code == 2
+        assert "is no study" in said.err
+    assert cli("evolve", "x.yaml", "-o", tmp_path, "--resume").code == 2
+
+
+def test_candidates_judged_by_hand(searched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "taste"
+    chosen = "evolve.engine={name: preferential, batch: 3}"
+    said = cli("evolve", searched, "-o", folder, "--set", chosen)
+    assert said.code == 0, said.err
+    asked = cli("study", "ask", folder, "--json").data
+    assert [one["slot"] for one in asked["asked"]] == [0, 1, 2]
+    assert cli("study", "ask", folder, "--json").data == asked
+    first = yaml.safe_load(Path(asked["asked"][1]["recipe"]).read_text("utf-8"))
+    weights = [one["parameters"]["weight"] for one in first["models"]]
+    assert weights == list(asked["asked"][1]["candidate"].values())
+    assert cli("study", "tell", folder, "0=1", "1=2").code == 2
+    assert cli("study", "tell", folder, "0=1", "1=2", "2=x").code == 2
+    told = cli("study", "tell", folder, "0=1", "1=3", "2=2", "--json")
+    assert told.code == 0, told.err
+    after = cli("study", "ask", folder, "--json").data
+    assert after["generation"] == 1
+    assert after["asked"][0]["candidate"] == asked["asked"][1]["candidate"]
+    best = json.loads(cli("study", "best", folder, "--json").out)
+    assert best["candidate"] == asked["asked"][1]["candidate"]

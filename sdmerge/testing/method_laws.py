@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,7 @@ from sdmerge.testing.bench import (
     noise,
     usual,
 )
+from sdmerge.testing.laws import Law, hold
 
 SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3), (0, 5))
 """A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution, and nothing at all."""
@@ -54,14 +56,7 @@ def check_method(method: Method | str) -> None:
     """
     held = METHODS[method] if isinstance(method, str) else method
     for based in (False, True) if held.spec.space == "either" else (False,):
-        for law in LAWS:
-            try:
-                law(Bench(held, based))
-            except AssertionError as error:
-                raise AssertionError(f"{held.name} breaks {law.__name__}: {error}") from None
-            except Exception as error:
-                what = f"{type(error).__name__}: {error}"
-                raise AssertionError(f"{held.name} breaks {law.__name__}: {what}") from error
+        hold(held.name, LAWS, functools.partial(Bench, held, based))
 
 
 def it_says_what_it_is(bench: Bench) -> None:
@@ -284,7 +279,7 @@ def a_kernel_leaves_no_trace(bench: Bench) -> None:
         _check_bytes(bench, models, base, values)
 
 
-LAWS: Sequence[Callable[[Bench], None]] = (
+LAWS: Sequence[Law[Bench]] = (
     it_says_what_it_is,
     chance_comes_from_the_seed,
     it_is_finite_everywhere,

@@ -15,9 +15,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
     "errors", "jsonl", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
-    "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
+    "families", "adapters", "masks", "sketch", "rounding", "storing", "place", "compiled", "tally",
+    "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
-    "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
+    "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
     "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "evolve", "analysis",
     "testing", "cli", "__main__",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -43,6 +43,8 @@ class Shown:
 
 class LiveMerge:
     """A pipeline that always holds the last plan shown, tensor by tensor as a file would hold it.
+
+    To be closed, or used in a `with`.
 
     device: Where it draws. dtype: What it computes in; float32 on a CPU, float16 elsewhere.
     memory: Bytes of the models' tensors that stay in RAM, by default half of what is free; the rest
@@ -127,6 +129,19 @@ class LiveMerge:
         self._plan = plan
         nbytes = sum(tasks[key].spec.nbytes for key in changed)
         return Shown(len(changed), nbytes, time.perf_counter() - start, rebuilt)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the models' tensors and of what was found of them; the pipeline stays."""
+        self.free()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def free(self) -> None:
         """Let go of the models' tensors; the pipeline stays."""

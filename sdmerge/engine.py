@@ -77,7 +77,7 @@ class _Work:
     streams: Sequence[int] = ()
 
     def slab(self, stack: Tensor, start: int, stop: int, seen: tuple[int, ...]) -> Tensor:
-        """The elements [start, stop), flat, of the inputs there, which the method sees so shaped"""
+        """The elements [start, stop), flat, of the inputs there, as the method sees them."""
         method = self.method
         random = Random(self.streams, start, stop, seen) if method.spec.random else None
         place = Place(start, stop, self.shape)
@@ -138,15 +138,18 @@ class Engine:
         for task in tasks:
             groups[self._likeness(task)].append(task)
         found: dict[str, Tensor] = {}
-        for first, *others in groups.values():
-            alone = [(first.key, self.run(first))] if not others else ()
-            found.update(alone or self._merged_alike([first, *others]))
+        for group in groups.values():
+            if len(group) == 1:
+                found[group[0].key] = self.run(group[0])
+            else:
+                found.update(self._merged_alike(group))
         return [found[task.key] for task in tasks]
 
     def _likeness(self, task: Task) -> object:
         """Equal for merges that can be done side by side: elementwise ones, in the same way."""
         node = task.node
-        if isinstance(node, Combine) and self._methods[node.method].spec.unit == "element":
+        known = isinstance(node, Combine) and task.spec.numel
+        if known and self._methods[node.method].spec.unit == "element":
             return node, task.spec.dtype
         return task.key
 

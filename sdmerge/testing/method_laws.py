@@ -248,6 +248,17 @@ def slabs_leave_no_trace(bench: Bench) -> None:
             assert torch.equal(merged, wanted), said
 
 
+def neighbours_leave_no_trace(bench: Bench) -> None:
+    """The same bytes beside another tensor, as small ones are merged, and alone."""
+    for values in (DEFAULTS, bench.spread(), *_choices(bench)):
+        for models, base in (
+            _models((6, 5), bench.counts()[0]),
+            _close((3000,), bench.counts()[-1]),
+        ):
+            for beside, alone in bench.side_by_side(models, base, values):
+                _check_equal(beside, alone, values)
+
+
 def threads_leave_no_trace(bench: Bench) -> None:
     """The same bytes with 1, 2 and 4 tensors at a time."""
     count = min(3, max(bench.counts()))
@@ -291,6 +302,7 @@ LAWS: Sequence[Law[Bench]] = (
     no_parameter_is_dead,
     it_turns_with_its_models,
     slabs_leave_no_trace,
+    neighbours_leave_no_trace,
     threads_leave_no_trace,
     a_kernel_leaves_no_trace,
 )

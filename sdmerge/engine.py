@@ -148,10 +148,10 @@ class Engine:
     def _likeness(self, task: Task) -> object:
         """Equal for merges that can be done side by side: elementwise ones, in the same way."""
         node = task.node
-        known = isinstance(node, Combine) and task.spec.numel
-        if known and self._methods[node.method].spec.unit == "element":
-            return node, task.spec.dtype
-        return task.key
+        if not isinstance(node, Combine) or not task.spec.numel:
+            return task.key
+        elementwise = self._methods[node.method].spec.unit == "element"
+        return (node, task.spec.dtype) if elementwise else task.key
 
     def whole(self, node: Combine, key: str, shape: tuple[int, ...]) -> Whole:
         """The inputs of a merge as its method sees them, sound, to be read in pieces."""

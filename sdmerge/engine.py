@@ -25,7 +25,7 @@ from sdmerge.manifest import Space, Unit
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole, arguments
 from sdmerge.place import Place
-from sdmerge.plan.tasks import Apply, Combine, Difference, Node, Read, Task
+from sdmerge.plan.tasks import Apply, Combine, Difference, Moved, Node, Read, Task
 from sdmerge.rounding import round_stochastically, rounding_stream
 from sdmerge.scratch import Scratch
 from sdmerge.tally import PLAIN, Tally
@@ -173,6 +173,8 @@ class Engine:
 
     def run(self, task: Task) -> Tensor:
         """The task's tensor, flat, in its output dtype. NaN, infinity and overflow are errors."""
+        if isinstance(task.node, Moved):
+            return self.run(replace(task, key=task.node.key, node=task.node.node))
         dtype = TORCH[task.spec.dtype]
         if isinstance(task.node, Combine):
             return self._combine(task.node, task.key, task.spec.shape, dtype, seed=task.seed)

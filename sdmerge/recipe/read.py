@@ -16,6 +16,7 @@ from sdmerge.recipe.aliases import aliases
 from sdmerge.recipe.model import Applied, ComponentRule, ModelRef, Recipe, Setting, Stage
 from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
 from sdmerge.recipe.output import read_output
+from sdmerge.recipe.scheduler import read_scheduler
 from sdmerge.recipe.values import read_scalar, read_setting
 
 _STAGE_KEYS = (
@@ -234,6 +235,9 @@ def _read_components(
 ) -> dict[str, ComponentRule]:
     found: dict[str, ComponentRule] = {}
     for name, child in (node.mapping("components") if node else {}).items():
+        if name == "scheduler":
+            found[name] = _read_scheduler(child)
+            continue
         fields = child.mapping(f"components.{name}", ("take", "merge_method", "parameters"))
         if "take" in fields and len(fields) > 1:
             raise child.error(
@@ -251,6 +255,18 @@ def _read_components(
             where=child.where,
         )
     return found
+
+
+def _read_scheduler(node: Node) -> ComponentRule:
+    fields = node.mapping("components.scheduler", ("take", "set"))
+    if not fields:
+        hint = "Write {take: NAME}, {set: {timestep_spacing: trailing}}, or both."
+        raise node.error("components.scheduler says nothing", hint)
+    return ComponentRule(
+        take=fields["take"].text("take") if "take" in fields else None,
+        config=read_scheduler(fields["set"]) if "set" in fields else {},
+        where=node.where,
+    )
 
 
 def _read_apply(node: Node | None) -> tuple[Applied, ...]:

@@ -21,14 +21,12 @@ from evosdxl import (
     narrow,
     published,
 )
-from safetensors.torch import load_file
 from tiny import ROOT, Tensors, canonical, cli, merged
 from torch import Tensor
 
 from sdmerge.plan import plan
 from sdmerge.recipe import Search, load_recipe
 from sdmerge.sample.suited import suited
-
 
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="files of zeros take room there")
 

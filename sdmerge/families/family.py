@@ -142,7 +142,9 @@ class Family:
     def branch(self, key: str) -> str:
         """The residual branch of the main component whose output a canonical key makes; or ""."""
         known = self._main_rule(key)
-        return self.tables[self.main.name, SINGLE_FILE].branches.get(known[0].key, "") if known else ""
+        return (
+            self.tables[self.main.name, SINGLE_FILE].branches.get(known[0].key, "") if known else ""
+        )
 
     def layer(self, key: str) -> tuple[str, int] | None:
         """The stack of equal layers of the main component that a key lies in, and its place."""

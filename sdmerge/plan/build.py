@@ -18,9 +18,9 @@ from sdmerge.families.family import Family
 from sdmerge.params import Scalar
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.lora import changes, lora_bytes
+from sdmerge.plan.removal import without_idle_layers
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
-from sdmerge.plan.removal import without_idle_layers
 from sdmerge.plan.tasks import Difference, Fit, Moved, Task, fit_key, is_copy, reads, task_key
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import sha256_of

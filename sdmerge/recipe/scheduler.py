@@ -25,7 +25,9 @@ def read_scheduler(node: Node) -> dict[str, Scalar]:
     """The settings under `set`."""
     fields = node.mapping("a scheduler's 'set'", (param.name for param in SCHEDULER))
     if not fields:
-        raise node.error("the scheduler's 'set' says nothing", "Write for example {timestep_spacing: trailing}.")
+        raise node.error(
+            "the scheduler's 'set' says nothing", "Write for example {timestep_spacing: trailing}."
+        )
     return {
         name: read_scalar(child, find_param("scheduler", SCHEDULER, name))
         for name, child in fields.items()

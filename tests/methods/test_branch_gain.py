@@ -134,7 +134,9 @@ def test_only_what_has_another_gain_is_computed() -> None:
     none = planned(recipe(BASE, ff=1.0))
     assert all(isinstance(task.node, Read) for task in none.tasks)
     own, found = canonical(BASE), merged(plan)
-    assert torch.equal(found[changed[0]].reshape(-1), (own[changed[0]].float() * 0.5).to(own[changed[0]].dtype))
+    assert torch.equal(
+        found[changed[0]].reshape(-1), (own[changed[0]].float() * 0.5).to(own[changed[0]].dtype)
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,5 +194,3 @@ def test_a_filter_where_the_branch_is_not(parameters: dict[str, Any], phrase: st
 def test_a_model_without_such_branches() -> None:
     with pytest.raises(PlanError, match="no branch 'attn1' is known in this model"):
         planned(recipe(words(), attn1=0.5))
-
-

@@ -82,7 +82,7 @@ Share = Annotated[float, Range(0.0, 1.5, limits=(0.0, 4.0))]
 Strength = Annotated[float, Range(0.0, 1.5, limits=(-4.0, 4.0))]
 Scale = Annotated[float, Range(0.0, 2.0, limits=(-4.0, 4.0))]
 Gain = Annotated[float, Range(0.0, 1.5, limits=(-4.0, 4.0)), _OfBranch()]
-"""A factor for the residual branches that bear the parameter's name: 0 skips them, 1 leaves them."""
+"""A factor for the residual branches of the parameter's name: 0 skips them, 1 leaves them."""
 
 
 @dataclass(frozen=True, slots=True)

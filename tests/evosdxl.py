@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from tiny import ROOT
+from tiny import ROOT, SAMPLES, copy, save
 from torch import Tensor
 
 from sdmerge.families import FAMILIES, component_map
-from sdmerge.families.configs import model_index
+from sdmerge.families.configs import config_of, model_index, scheduler_of
 from sdmerge.tensors.spec import TensorSpec
-from sdmerge.testing import random_lora, random_model
+from sdmerge.testing import random_lora
 
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 DPO = "mhdang/dpo-sdxl-text2image-v1"
@@ -32,6 +32,7 @@ COMPONENTS = {
     SDXL: ALL, DPO: ("unet",), JUGGERNAUT: ALL, JSDXL: ALL, JUGGERNAUT_LIGHTNING: ALL,
 }  # fmt: skip
 RANK, ALPHA = 4, 0.5
+_SHALLOW = {"d1": 1, "d2": 2}
 RECIPE = ROOT / "recipes" / "evosdxl-jp.yaml"
 SEARCH = ROOT / "recipes" / "evosdxl-jp-search.yaml"
 
@@ -39,13 +40,25 @@ Draw = Callable[[Path, tuple[str, ...], int], None]
 
 
 def narrow(folder: Path) -> Path:
-    """All of them as SDXL with every name, but very narrow; those that lend words have them."""
+    """All of them as SDXL, but narrow and with fewer layers; those that lend words have them."""
+    family = FAMILIES.get("sdxl")
 
     def draw(path: Path, components: tuple[str, ...], seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
         held = components if path.name in (Path(SDXL).name, Path(JSDXL).name) else ("unet",)
-        random_model(
-            path, "sdxl", "diffusers", scale="tiny", seed=seed, perturb_of=0, components=held
-        )
+        for name in held:
+            part = family.component(name)
+            specs = family.specs(name, {**part.tiny, **_SHALLOW})
+            drawn = {
+                key: (0.1 * torch.randn(spec.shape, generator=generator)).half()
+                for key, spec in component_map(family, name, specs).specs.items()
+            }
+            save(path / name / f"{part.stem}.safetensors", drawn)
+            _write(path / name / "config.json", config_of(family, name, specs))
+            if part.tokenizer:
+                copy(SAMPLES / "base" / "tokenizer", path / part.tokenizer)
+        _write(path / "model_index.json", model_index(family, held))
+        _write(path / "scheduler" / "scheduler_config.json", scheduler_of(family))
 
     _world(folder, draw)
     tokenizer = folder / JSDXL / "tokenizer"
@@ -54,9 +67,13 @@ def narrow(folder: Path) -> Path:
     (tokenizer / "spiece.model").write_bytes(b"Japanese")
     index = folder / JSDXL / "model_index.json"
     given = json.loads(index.read_text("utf-8"))
-    given["tokenizer"] = ["transformers", "T5Tokenizer"]
-    index.write_text(json.dumps(given), "utf-8")
+    _write(index, {**given, "tokenizer": ["transformers", "T5Tokenizer"]})
     return folder
+
+
+def _write(path: Path, value: Mapping[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), "utf-8")
 
 
 def full_size(folder: Path) -> Path:
@@ -158,7 +175,11 @@ def _sum(
 
 def coefficients() -> dict[str, float]:
     """Every `value:` of the recipe, by model and group, read off its text."""
-    pairs = re.findall(r"name: (\w+)\n.*?value: ([\d.]+)\}.*?value: ([\d.]+)\}",
-                       RECIPE.read_text("utf-8"), re.DOTALL)  # fmt: skip
-    return {f"{name}/{group}": float(value) for name, *values in pairs
-            for group, value in zip(("attn", "rest"), values, strict=True)}  # fmt: skip
+    number = r".*?value: ([\d.]+)\}"
+    pattern = rf"(?:name|model): (\w+)\n *parameters:{number}{number}"
+    found = re.findall(pattern, RECIPE.read_text("utf-8"), re.DOTALL)
+    return {
+        f"{name}/{group}": float(value)
+        for name, *values in found
+        for group, value in zip(("attn", "rest"), values, strict=True)
+    }

@@ -24,7 +24,7 @@ from evosdxl import (
 from tiny import ROOT, Tensors, canonical, cli, merged
 from torch import Tensor
 
-from sdmerge.plan import plan
+from sdmerge.plan import Plan, plan
 from sdmerge.recipe import Search, load_recipe
 from sdmerge.sample.suited import suited
 
@@ -37,9 +37,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(models: Path) -> Tensors:
-    recipe = load_recipe(RECIPE, ["dtype=float32"])
-    return merged(plan(recipe, roots=[models]))
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return full_size(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="module")
+def planned(models: Path) -> Plan:
+    return plan(load_recipe(RECIPE, ["dtype=float32"]), roots=[models])
+
+
+@pytest.fixture(scope="module")
+def result(planned: Plan) -> Tensors:
+    return merged(planned)
 
 
 def test_the_unet_is_what_the_script_makes(models: Path, result: Tensors) -> None:
@@ -69,7 +78,7 @@ def test_the_other_networks_are_taken_whole(
 
 
 def test_the_folder_brings_words_and_scheduler(models: Path, tmp_path: Path) -> None:
-    done = cli("merge", RECIPE, "--models", models, "-o", tmp_path / "evo")
+    done = cli("--models", models, "merge", RECIPE, "-o", tmp_path / "evo")
     assert done.code == 0, done.err
     index = json.loads((tmp_path / "evo" / "model_index.json").read_text("utf-8"))
     assert index["tokenizer"] == ["transformers", "T5Tokenizer"]
@@ -119,21 +128,20 @@ def test_the_search_has_eleven_genes() -> None:
     assert all(isinstance(rule.value, Search) for rule in rules)
 
 
-def test_it_draws_in_four_steps_without_guidance_unasked(models: Path) -> None:
+def test_it_draws_in_four_steps_without_guidance_unasked(planned: Plan) -> None:
     class Pipeline:
         scheduler = None
 
         def __call__(self, guidance_scale: float = 5.0) -> None: ...
 
-    found = suited(Pipeline(), plan(load_recipe(RECIPE), roots=[models]))
+    found = suited(Pipeline(), planned)
     assert (found.steps, found.guidance_scale) == (4, 1.0)
 
 
 @UNIX
 @pytest.mark.parametrize("name", ["evosdxl-jp", "evosdxl-jp-search", "evo-ukiyoe"])
-def test_it_plans_on_models_of_full_size(name: str, tmp_path: Path) -> None:
-    full_size(tmp_path)
-    done = cli("plan", ROOT / "recipes" / f"{name}.yaml", "--models", tmp_path, "--json")
+def test_it_plans_on_models_of_full_size(name: str, full: Path) -> None:
+    done = cli("--models", full, "plan", ROOT / "recipes" / f"{name}.yaml", "--json")
     assert done.code == 0, done.err
     assert done.data["family"] == "sdxl"
     how = {part["name"]: part["how"] for part in done.data["components"] if part["tensors"]}
@@ -151,7 +159,7 @@ _MERGE = """
 import resource, sys
 from pathlib import Path
 from sdmerge.merge import stream
-from sdmerge.plan import plan
+from sdmerge.plan import Plan, plan
 from sdmerge.recipe import load_recipe
 planned = plan(load_recipe(Path(sys.argv[1])), roots=[Path(sys.argv[2])])
 count = sum(tensor.numel() * tensor.element_size() for _, tensor in stream(planned, threads=2))
@@ -161,10 +169,9 @@ print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 @UNIX
 @pytest.mark.long
-def test_it_merges_at_full_size_in_bounded_memory(tmp_path: Path) -> None:
-    full_size(tmp_path)
+def test_it_merges_at_full_size_in_bounded_memory(full: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _MERGE, RECIPE, tmp_path], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _MERGE, RECIPE, full], capture_output=True, text=True, check=True
     )
     written, peak = map(int, done.stdout.split())
     unit = 1 if sys.platform == "darwin" else 1024

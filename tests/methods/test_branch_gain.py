@@ -65,6 +65,7 @@ parameters:
   ff: [{{filter: out03-out05, value: [0.5, 0.7]}}]
   resnet: [{{filter: IN10, value: 0.0}}, {{filter: OUT11, value: 0.8}}]
   transformer: [{{filter: IN08, value: 0.4}}]
+dtype: float32
 """)
     assert (done := cli("merge", text, "-o", tmp_path / "baked")).code == 0, done.err
     gains = {
@@ -155,8 +156,8 @@ def test_every_branch_of_a_unet_is_known(family: str, layers: int, resnets: int)
 
 def test_a_merge_and_its_layers_in_two_stages() -> None:
     """Weights first, then gains: what comes out is the merge with its projections scaled."""
-    first = {"name": "both", "merge_method": "linear",
-             "models": [{"model": str(SAMPLES / name)} for name in ("japanese", "ukiyoe")]}  # fmt: skip
+    listed = [{"model": str(SAMPLES / name)} for name in ("japanese", "ukiyoe")]
+    first = {"name": "both", "merge_method": "linear", "models": listed}
     both = merged([{**first, "dtype": "float32"}])
     found = merged([first, {**recipe(Path("both"), resnet=0.25), "dtype": "float32"}])
     for key, tensor in both.items():

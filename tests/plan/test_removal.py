@@ -58,31 +58,22 @@ def forward(net: Any) -> Tensor:
 
 
 def depths(net: Any) -> dict[str, int]:
-    return {name.removesuffix(".transformer_blocks"): len(part)
-            for name, part in net.named_modules() if name.endswith("transformer_blocks")}  # fmt: skip
+    stacks = {
+        name: part for name, part in net.named_modules() if name.endswith(".transformer_blocks")
+    }
+    return {name.removesuffix(".transformer_blocks"): len(part) for name, part in stacks.items()}
 
 
-@pytest.mark.parametrize(
-    "layers",
-    [
-        {UP: [0, 4, 9], DOWN: [3], "down_blocks.1.attentions.1": [0]},
-        {LAST: [1, 2], DOWN: [1, 2], MIDDLE: [7, 8], "up_blocks.0.attentions.0": [0, 9],
-         UP: [4, 5], "up_blocks.0.attentions.2": [0, 1]},
-    ],
-    ids=["here and there", "as many everywhere"],
-)  # fmt: skip
-def test_the_network_is_the_same_with_fewer_layers(
-    layers: dict[str, list[int]], tmp_path: Path
-) -> None:
+def test_the_network_is_the_same_with_fewer_layers(tmp_path: Path) -> None:
+    layers = {UP: [0, 4, 9], "down_blocks.1.attentions.1": [0], LAST: [1], MIDDLE: [7]}
     whole = saved(recipe(layers, below=0.0), tmp_path / "whole")
     fewer = saved(recipe(layers), tmp_path / "fewer")
     before = depths(whole)
     wanted = {name: count - len(layers.get(name, [])) for name, count in before.items()}
     assert depths(fewer) == wanted
-    assert torch.equal(forward(fewer), forward(whole))
-    again = cli("merge", tmp_path / "fewer", tmp_path / "fewer", "--method", "linear",
-                "-o", tmp_path / "again")  # fmt: skip
-    assert again.code == 0, again.err
+    assert float((forward(fewer) - forward(whole)).abs().max()) < 1e-6
+    again = {"merge_method": "linear", "models": [{"model": str(tmp_path / "fewer")}] * 2}
+    assert depths(saved(again, tmp_path / "again")) == wanted
 
 
 def test_what_no_config_can_say_stays(tmp_path: Path) -> None:
@@ -127,5 +118,5 @@ def test_the_recipe_language() -> None:
     assert parse_recipe(to_yaml(read)) == read
     with pytest.raises(RecipeError, match="a LoRA has no layers"):
         parse_recipe(f"{text}{{layout: lora, rank: 4, remove_below: 0.05}}")
-    with pytest.raises(RecipeError, match="outside 0..1"):
+    with pytest.raises(RecipeError, match=r"outside 0\.\.1"):
         parse_recipe(f"{text}{{remove_below: 2}}")

@@ -109,4 +109,4 @@ def _stated(config: Mapping[str, Any], found: _Depths) -> _Depths:
 
 def _level(entry: Entry, like: Sequence[int]) -> list[int]:
     """The entry for as many transformers as were found."""
-    return list(entry)[: len(like)] if isinstance(entry, list | tuple) else [entry] * len(like)
+    return [entry] * len(like) if isinstance(entry, int) else list(entry)[: len(like)]

@@ -149,7 +149,7 @@ def _index(plan: Plan, names: list[str]) -> Config:
             break
     taken = {slot: _index_of(source).get(slot) for slot, source in plan.assets.items()}
     own |= {slot: entry for slot, entry in taken.items() if entry and entry[0]}
-    scheduler = _scheduler(plan).get("_class_name", own["scheduler"][1])
+    scheduler = _scheduler(plan).get("_class_name", plan.family.scheduler["_class_name"])
     return {**own, "scheduler": ["diffusers", scheduler]}
 
 

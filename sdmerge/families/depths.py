@@ -96,9 +96,7 @@ def _found(keys: Iterable[str], levels: int) -> _Depths:
 def _stated(config: Mapping[str, Any], found: _Depths) -> _Depths:
     """What the config says of the transformers that were found."""
     given: Any = config.get(_DOWN, 1)
-    down: list[Entry] = (
-        list(given) if isinstance(given, list | tuple) else [given] * len(found.down)
-    )
+    down: list[Entry] = [given] * len(found.down) if isinstance(given, int) else list(given)
     up: list[Entry] = list(config.get(_UP) or reversed(down))
     return _Depths(
         [_level(entry, level) for entry, level in zip(down, found.down, strict=False)],

@@ -28,7 +28,7 @@ from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole, arguments
 from sdmerge.operands import SLAB, Operand, Operands, Pieces, is_sound, refuse_unsound
 from sdmerge.place import Place
-from sdmerge.plan.tasks import Apply, Combine, Difference, Node, Read, Task
+from sdmerge.plan.tasks import Apply, Combine, Difference, Moved, Node, Read, Task
 from sdmerge.scratch import Scratch
 from sdmerge.storing import chance, largest, limit, refuse_overflow, round_into, store
 from sdmerge.tally import PLAIN, Tally
@@ -112,6 +112,8 @@ class Engine:
 
     def run(self, task: Task) -> Tensor:
         """The task's tensor, flat, in its output dtype. NaN, infinity and overflow are errors."""
+        if isinstance(task.node, Moved):
+            return self.run(replace(task, key=task.node.key, node=task.node.node))
         dtype = TORCH[task.spec.dtype]
         if isinstance(task.node, Combine):
             return self._combine(task.node, task.key, task.spec.shape, dtype, seed=task.seed)

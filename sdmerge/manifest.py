@@ -83,6 +83,11 @@ class MethodSpec:
             return "delta" if base else "weight"
         return self.space
 
+    def leaves(self, values: Mapping[str, object]) -> bool:
+        """Whether gains are all it has for a tensor, and each of them is 1."""
+        gains = [param for param in self.params if param.of_branch]
+        return bool(gains) and all(values[param.name] == param.default for param in gains)
+
     def param(self, name: str) -> Param:
         """The parameter called `name`; a MethodError with the nearest word if there is none."""
         return find_param(self.name, self.params, name)

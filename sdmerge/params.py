@@ -55,6 +55,11 @@ class _PerModel:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class _OfBranch:
+    pass
+
+
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True,
            "false": False, "no": False, "off": False, "0": False}  # fmt: skip
 
@@ -76,6 +81,8 @@ Blend = Annotated[float, Range(0.0, 1.0), AToB()]
 Share = Annotated[float, Range(0.0, 1.5, limits=(0.0, 4.0))]
 Strength = Annotated[float, Range(0.0, 1.5, limits=(-4.0, 4.0))]
 Scale = Annotated[float, Range(0.0, 2.0, limits=(-4.0, 4.0))]
+Gain = Annotated[float, Range(0.0, 1.5, limits=(-4.0, 4.0)), _OfBranch()]
+"""A factor for the residual branches of the parameter's name: 0 skips them, 1 leaves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class Param:
     per_model: bool = False
     mergekit: Scalar | None = None
     a_to_b: bool = False
+    of_branch: bool = False
+    """Whether it is for what the residual branches of its name add, and leaves other tensors."""
 
     def check(self, value: object) -> Scalar:
         """`value` as this parameter's type; a MethodError in words if it does not fit."""
@@ -198,6 +207,7 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
         per_model=any(isinstance(extra, _PerModel) for extra in extras),
         mergekit=next((extra.default for extra in extras if isinstance(extra, Mergekit)), None),
         a_to_b=any(isinstance(extra, AToB) for extra in extras),
+        of_branch=any(isinstance(extra, _OfBranch) for extra in extras),
     )
     if param.per_model and param.kind not in ("float", "int", "lines"):
         raise TypeError(f"{owner}: parameter {name} is per model, so it must be a number or lines")

@@ -16,10 +16,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 ORDER = [
     "errors", "jsonl", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
     "families", "adapters", "masks", "sketch", "rounding", "storing", "place", "compiled", "tally",
-    "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
-    "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
-    "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins", "analysis",
-    "testing", "cli", "__main__",
+    "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
+    "scratch", "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding",
+    "scoring", "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins",
+    "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

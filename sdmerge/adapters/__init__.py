@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdmerge.adapters.live import live_source
 from sdmerge.adapters.lora.file import LoraFile, open_lora
-from sdmerge.adapters.lora.folder import ADAPTER_NAME, adapter_folders, open_adapters
+from sdmerge.adapters.lora.folder import ADAPTER_NAME, LORA_NAME, adapter_folders, open_adapters
 from sdmerge.adapters.mapped import MappedSource
 from sdmerge.adapters.source import Source, Space
 from sdmerge.adapters.structural import structural_source
@@ -27,8 +27,9 @@ def open_model(path: Path, *, allow_pickle: bool = False) -> MappedSource | Lora
         raise FileError("there is no such file or folder", where=str(path))
     if not path.is_dir():
         return _from_store(path, open_store(path, allow_pickle=allow_pickle))
-    if (adapter := path / ADAPTER_NAME).is_file():
-        return open_lora(open_store(adapter))
+    for name in (ADAPTER_NAME, LORA_NAME):
+        if (path / name).is_file():
+            return open_lora(open_store(path / name))
     if adapters := adapter_folders(path):
         return open_adapters(path, adapters)
     parts = {

@@ -46,7 +46,7 @@ def comparison(recipe: Recipe) -> Recipe:
         models=tuple(replace(model, parameters={}) for model in last.models),
         parameters={},
         components={
-            name: rule if rule.take is not None else ComponentRule(method=method, where=rule.where)
+            name: rule if rule.method is None else ComponentRule(method=method, where=rule.where)
             for name, rule in last.components.items()
         },
     )

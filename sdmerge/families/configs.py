@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from sdmerge.errors import FamilyError
+from sdmerge.families.depths import with_depths
 from sdmerge.families.family import SINGLE_FILE, Component, Config, Family
 from sdmerge.families.sizes import evaluate, solve
 from sdmerge.families.table import Rule
@@ -33,12 +34,15 @@ def config_of(family: Family, component: str, specs: Specs) -> Config:
         if shape != spec.shape:
             what = f"is {list(spec.shape)}, where the other tensors' sizes ask for {list(shape)}"
             raise FamilyError(what, where=key, hint=_OWN_CONFIG)
+    config = family.component(component).config_at(sizes)
+    if component == family.main.name:
+        return with_depths(config, specs)
     table = family.tables[component, SINGLE_FILE]
     for stem, depth in _depths(family, component, specs).items():
         if depth != (most := evaluate(table.depths[stem], at)):
             what = f"has {depth} layers, where others have {most}"
             raise FamilyError(what, where=f"{component}.{stem}", hint=_OWN_CONFIG)
-    return family.component(component).config_at(sizes)
+    return config
 
 
 def sizes_of(family: Family, component: str, specs: Specs) -> dict[str, int]:

@@ -139,6 +139,24 @@ class Family:
             return ""
         return component.block or self.depth.label(rest)
 
+    def branch(self, key: str) -> str:
+        """The residual branch of the main component whose output a canonical key makes; or ""."""
+        known = self._main_rule(key)
+        return (
+            self.tables[self.main.name, SINGLE_FILE].branches.get(known[0].key, "") if known else ""
+        )
+
+    def layer(self, key: str) -> tuple[str, int] | None:
+        """The stack of equal layers of the main component that a key lies in, and its place."""
+        known = self._main_rule(key)
+        return (known[0].stem, known[1]) if known and known[1] is not None else None
+
+    def _main_rule(self, key: str) -> tuple[Rule, int | None] | None:
+        name, _, rest = key.partition(".")
+        if not self.components or name != self.main.name:
+            return None
+        return self.tables[name, SINGLE_FILE].rule_of(rest)
+
     @cached_property
     def by_name(self) -> Mapping[str, Component]:
         """The components by name."""

@@ -47,6 +47,7 @@ def _plain(table: Table) -> dict[str, object]:
         "files": dict(table.files),
         "depths": dict(table.depths),
         "unused": sorted(table.unused),
+        "branches": dict(table.branches),
     }
 
 
@@ -63,7 +64,8 @@ def _table(content: dict[str, Any]) -> Table:
         for key, shape, parts in content["rules"]
     }
     files: dict[str, Shape] = {name: tuple(shape) for name, shape in content["files"].items()}
-    return Table(rules, files, content["depths"], frozenset(content["unused"]))
+    unused, branches = frozenset(content["unused"]), content.get("branches", {})
+    return Table(rules, files, content["depths"], unused, branches=branches)
 
 
 def _read_part(part: Any) -> Part:

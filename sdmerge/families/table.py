@@ -60,6 +60,7 @@ class Found:
 class Table:
     """The rules by canonical pattern, the file's shapes by file pattern, and the stacks' depths.
 
+    branches: which residual branch of the network a rule's tensor is the output projection of.
     heads: the first words of the names it knows.
     """
 
@@ -68,6 +69,7 @@ class Table:
     depths: Mapping[str, Size]
     unused: frozenset[str] = frozenset()
     aliases: tuple[tuple[str, str], ...] = ()
+    branches: Mapping[str, str] = field(default_factory=dict[str, str])
     _spellings: dict[str, str] = field(init=False, repr=False, compare=False)
     _stack: re.Pattern[str] = field(init=False, repr=False, compare=False)
     heads: frozenset[str] = field(init=False, repr=False, compare=False)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from sdmerge.errors import PlanError
+from sdmerge.params import Param
 
 _EMBEDDING = re.compile(r"emb(?!ed_out)|\bwte\b|\bwpe\b")
 _LAYER = re.compile(r"\.(?:layers|blocks|h|resblocks)\.(\d+)\.")
+
+
+def no_branch(key: str) -> str:  # noqa: ARG001
+    """The branches of an unknown network."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +29,21 @@ class Anatomy:
     labelled: bool = True
     """Whether people write the blocks' labels (IN04), not so for layers of unknown models."""
 
+    branch: Callable[[str], str] = no_branch
+    """The residual branch of a network that a key is the output projection of, '' if of none."""
+
     whole: frozenset[str] = frozenset()
     """Components taken whole without the recipe saying so: no parameter changes them."""
+
+    def seen_by(self, param: Param, where: str) -> Anatomy:
+        """The keys that a parameter is for: of a gain, those of its branch; a PlanError if none."""
+        if not param.of_branch:
+            return self
+        keys = tuple(key for key in self.keys if self.branch(key) == param.name)
+        if not keys:
+            what = f"no branch '{param.name}' is known in this model"
+            raise PlanError(what, where=where, hint="Leave the parameter out.")
+        return replace(self, keys=keys)
 
     def component_of(self, key: str) -> str:
         """The component `key` belongs to, '' if none."""
@@ -69,9 +90,9 @@ def anatomy(
     block: Callable[[str], str],
     *,
     labelled: bool = True,
+    branch: Callable[[str], str] = no_branch,
 ) -> Anatomy:
     """The anatomy of `keys`, whose labels `block` gives."""
     names = tuple(keys)
-    return Anatomy(
-        names, tuple(components), tuple(blocks), {key: block(key) for key in names}, labelled
-    )
+    block_of = {key: block(key) for key in names}
+    return Anatomy(names, tuple(components), tuple(blocks), block_of, labelled, branch)

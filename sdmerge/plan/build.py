@@ -15,12 +15,14 @@ from sdmerge.adapters.opened import OpenedModels
 from sdmerge.adapters.source import Source
 from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
+from sdmerge.params import Scalar
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.lora import changes, lora_bytes
 from sdmerge.plan.marks import Marked
+from sdmerge.plan.removal import without_idle_layers
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
-from sdmerge.plan.tasks import Difference, Fit, Read, Task, fit_key, reads, task_key
+from sdmerge.plan.tasks import Difference, Fit, Moved, Task, fit_key, is_copy, reads, task_key
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import sha256_of
 from sdmerge.tensors.spec import NARROW, TensorSpec, parse_dtype
@@ -53,6 +55,8 @@ class Plan:
     """What files of prompts and the like say, by how the recipe names them."""
     assets: Mapping[str, Source]
     """Whose tokenizer, scheduler, … the recipe names; others come from the first that has them."""
+    scheduler: Mapping[str, Scalar]
+    """What the recipe sets in the scheduler's config, whoever it comes from."""
     report: Report
     start: Mapping[str, TensorSpec]
     """What a LoRA is a change of: the tensors of its base; of other results nothing."""
@@ -130,6 +134,9 @@ def plan(
         if stage.name:
             members[stage.name] = planned.member
     last = stages[-1]
+    if recipe.output.remove_below:
+        last.member = without_idle_layers(last.member, recipe.output.remove_below)
+        last.notes += last.member.notes
     if is_lora:
         where = recipe.stages[-1].where
         tasks = changes(last.member, last.base, recipe.output, inputs, where)
@@ -148,6 +155,7 @@ def plan(
         assets={
             name: member.source for name, member in last.assets.items() if member.source is not None
         },
+        scheduler=last.scheduler,
         report=_report(recipe, stages, tasks, inputs),
         start=last.base.specs if is_lora and last.base is not None else {},
         marks=tuple(mark for stage in stages for mark in stage.marks),
@@ -207,7 +215,7 @@ def _report(
     recipe: Recipe, stages: Sequence[StagePlan], tasks: Sequence[Task], inputs: Inputs
 ) -> Report:
     last = stages[-1]
-    merged = sum(not isinstance(task.node, Read) for task in tasks)
+    merged = sum(not is_copy(task.node) for task in tasks)
     read = [_read_bytes(task, inputs.sources) for task in tasks]
     weights = [source for source in inputs.sources if isinstance(source, MappedSource)]
     left_out = {
@@ -236,7 +244,8 @@ def _report(
 
 def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
     read = [sources[one.source] for one in set(reads(task.node))]
-    return sum(one.specs[task.key].nbytes for one in read if not isinstance(one, Nothing))
+    key = task.node.key if isinstance(task.node, Moved) else task.key
+    return sum(one.specs[key].nbytes for one in read if not isinstance(one, Nothing))
 
 
 def _write_bytes(tasks: Sequence[Task]) -> int:

@@ -9,6 +9,7 @@ from sdmerge.adapters import LoraFile
 from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, Space, manifest
+from sdmerge.params import Scalar
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.fits import Fits, Whole, whole_model
 from sdmerge.plan.inputs import Inputs, Member
@@ -39,6 +40,8 @@ class StagePlan:
     assets: dict[str, Member] = field(default_factory=dict[str, Member])
     """What a pipeline needs beside weights, where the recipe says whose: tokenizer → member."""
     marks: tuple[Marked, ...] = ()
+    scheduler: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    """What the recipe sets in the scheduler's config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,10 @@ class StagePlanner:
             for name, part in parts.items()
             if part
         ]
-        return StagePlan(member, reports, valuer.taken, notes, self._base, assets, valuer.marks)
+        own = self._stage.components.get("scheduler", ComponentRule())
+        return StagePlan(
+            member, reports, valuer.taken, notes, self._base, assets, valuer.marks, own.config
+        )
 
     def _component_report(
         self, name: str, part: Mapping[str, Node], done: Member, rule: ComponentRule | None
@@ -177,7 +183,10 @@ class StagePlanner:
     def _anatomy(self) -> Anatomy:
         family = self._first.family
         names = [component.name for component in family.components]
-        return anatomy(self._first.specs, names, family.blocks, family.block, labelled=bool(names))
+        return anatomy(
+            self._first.specs, names, family.blocks, family.block,
+            labelled=bool(names), branch=family.branch,
+        )  # fmt: skip
 
     def _check_layers(self) -> None:
         count = len(self._model.blocks)
@@ -200,9 +209,8 @@ class StagePlanner:
         """Rules for components with weights, and for what else a pipeline has (tokenizers, …)."""
         family = self._first.family
         weights = [component.name for component in family.components]
-        slots = [component.tokenizer for component in family.components if component.tokenizer] + [
-            "scheduler"
-        ]
+        slots = [component.tokenizer for component in family.components if component.tokenizer]
+        slots += ["scheduler"] if weights else []
         rules: dict[str, ComponentRule] = {}
         assets: dict[str, Member] = {}
         for name, rule in self._stage.components.items():
@@ -212,8 +220,9 @@ class StagePlanner:
                     what = f"'{self._first.name}' has no {name} to merge"
                     raise PlanError(what, where=rule.where, hint=hint)
                 rules[name] = rule
-            elif name in slots and rule.take is not None:
-                assets[name] = self._named(rule.take, rule.where)
+            elif name in slots and rule.method is None:
+                if rule.take is not None:
+                    assets[name] = self._named(rule.take, rule.where)
             else:
                 words = [*weights, *slots]
                 hint = f"{nearest(name, words)} It has: {', '.join(words)}.".strip()
@@ -312,6 +321,9 @@ class StagePlanner:
             raise PlanError(
                 f"{spec.name} needs a base_model", where=rule.where if rule else self._stage.where
             )
+        values = valuer.values(key, spec, self._voices(key, parts, space), rule)
+        if spec.leaves(dict(values)) and parts[0].member.nodes.get(key, own) == own:
+            return own
         needs_base = space == "delta" or any(part.member.space != "weight" for part in parts)
         merge = Combine(
             method=spec.name,
@@ -320,7 +332,7 @@ class StagePlanner:
             inputs=tuple(part.member.nodes.get(key) for part in parts),
             names=tuple(part.member.name for part in parts),
             base=own if needs_base else None,
-            values=valuer.values(key, spec, self._voices(key, parts, space), rule),
+            values=values,
             seed=self._seed if spec.random else None,
         )
         fit = self._fits.add(

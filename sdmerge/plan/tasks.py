@@ -58,7 +58,15 @@ class Combine:
     fit: int | None = None
 
 
-Node = Read | Combine | Apply
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The tensor that stands under another name in what it is made of: of a layer that moved up."""
+
+    key: str
+    node: Node
+
+
+Node = Read | Combine | Apply | Moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,8 @@ def node_key(
     if isinstance(node, Apply):
         onto = node_key(node.to, key, content, fits)
         return _digest("apply", content(node.source, key), key, node.weight, onto)
+    if isinstance(node, Moved):
+        return node_key(node.node, node.key, content, fits)
     if isinstance(node, Difference):
         both = [node_key(one, key, content, fits) for one in (node.node, node.base)]
         return _digest("difference", *both, list(node.bounds))
@@ -175,6 +185,8 @@ def children(node: Node | Difference | None) -> tuple[Node | None, ...]:
             return (node.node, node.base)
         case Apply():
             return (node.to,)
+        case Moved():
+            return (node.node,)
         case _:
             return ()
 
@@ -195,6 +207,11 @@ def reads(node: Node | Difference | None) -> Iterator[Read]:
         yield Read(node.source, "operator")
     for child in children(node):
         yield from reads(child)
+
+
+def is_copy(node: Node | Difference) -> bool:
+    """Whether a node gives a tensor as it was read."""
+    return isinstance(node, Read) or (isinstance(node, Moved) and is_copy(node.node))
 
 
 def merges(node: Node | Difference | None) -> Iterator[str]:

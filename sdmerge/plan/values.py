@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdmerge.errors import PlanError
-from sdmerge.manifest import MethodSpec
+from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.method import Value, Values
 from sdmerge.params import Param, Scalar
 from sdmerge.plan.anatomy import Anatomy
@@ -41,10 +41,17 @@ class Valuer:
         self.taken: list[Taken] = []
         self.notes: list[str] = []
         for owner, parameters in (("", stage.parameters), *_owners(stage, settings)):
-            for name, setting in parameters.items():
-                self._add(f"{owner}{name}", setting, model)
+            self._add(owner, parameters, stage.method, model)
 
-    def _add(self, name: str, setting: Setting, model: Anatomy) -> None:
+    def _add(
+        self, owner: str, parameters: Mapping[str, Setting], method: str, model: Anatomy
+    ) -> None:
+        spec = manifest()[method]
+        for name, setting in parameters.items():
+            seen = model.seen_by(spec.param(name), setting[0].where)
+            self._resolve(f"{owner}{name}", setting, seen)
+
+    def _resolve(self, name: str, setting: Setting, model: Anatomy) -> None:
         resolved = resolve(name, setting, model)
         self._resolved[id(setting)] = resolved
         self._tally.add(resolved.marks, model)
@@ -58,8 +65,8 @@ class Valuer:
 
     def add_rule(self, component: str, rule: ComponentRule, model: Anatomy) -> None:
         """Resolve the parameters of a component's own rule as well."""
-        for name, setting in rule.parameters.items():
-            self._add(f"components.{component}.{name}", setting, model)
+        method = rule.method or self._stage.method
+        self._add(f"components.{component}.", rule.parameters, method, model)
 
     def values(
         self, key: str, spec: MethodSpec, parts: Sequence[Part], rule: ComponentRule | None

@@ -110,11 +110,15 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class ComponentRule:
-    """Another rule for one component: taken whole from `take`, or merged by `method`."""
+    """Another rule for one component: taken whole from `take`, or merged by `method`.
+
+    `config` is what a scheduler's config says instead of what it says where it comes from.
+    """
 
     take: str | None = None
     method: str | None = None
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    config: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     where: str = field(default="", compare=False)
     mark: Search | None = None
     """A search over `take` or `method`, which hold where it starts."""
@@ -159,6 +163,8 @@ class Output:
     lora: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     """What a LoRA keeps, and in whose names: see recipe/output.py."""
     rounding: Rounding = "nearest"
+    remove_below: float = 0.0
+    """Layers all of whose branches have a smaller gain are left out."""
 
 
 @dataclass(frozen=True, slots=True)

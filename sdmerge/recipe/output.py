@@ -17,6 +17,9 @@ _ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 _DIALECTS = ("kohya", "diffusers", "peft", "comfyui")
 _RANK = Range(1, 128, limits=(1, 4096))
 _SHARE = Range(0.0, 1.0)
+_REMOVE = Param(
+    "remove_below", "float", 0.0, "Layers whose branches have smaller gains are left out.", _SHARE
+)
 
 LORA: tuple[Param, ...] = (
     Param("rank", "int", 32, "Largest rank of a module.", _RANK),
@@ -40,7 +43,8 @@ def read_output(fields: Mapping[str, Node]) -> Output:
     node = fields.get("output")
     if node is None:
         return Output(dtype=word)
-    known = node.mapping("output", ("layout", "rounding", *(param.name for param in LORA)))
+    own = ("layout", "rounding", "remove_below")
+    known = node.mapping("output", (*own, *(param.name for param in LORA)))
     layout = _word(known["layout"], "layout", LAYOUTS) if "layout" in known else None
     rounding = _word(known["rounding"], "rounding", _ROUNDINGS) if "rounding" in known else None
     lora: dict[str, Scalar] = {
@@ -48,7 +52,10 @@ def read_output(fields: Mapping[str, Node]) -> Output:
     }
     if lora and layout != "lora":
         raise node.error(f"{', '.join(lora)} belong to 'layout: lora'")
-    return Output(layout, word, lora, rounding or "nearest")
+    below = read_scalar(known[_REMOVE.name], _REMOVE) if _REMOVE.name in known else 0.0
+    if below and layout == "lora":
+        raise known[_REMOVE.name].error("a LoRA has no layers of its own to leave out")
+    return Output(layout, word, lora, rounding or "nearest", float(below))
 
 
 def _word(node: Node, what: str, known: Sequence[Word]) -> Word:

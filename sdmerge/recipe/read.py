@@ -26,6 +26,7 @@ from sdmerge.recipe.model import (
 )
 from sdmerge.recipe.nodes import Node, parse_yaml, to_nodes
 from sdmerge.recipe.output import read_output
+from sdmerge.recipe.scheduler import read_scheduler
 from sdmerge.recipe.values import read_setting
 
 _STAGE_KEYS = (
@@ -290,6 +291,9 @@ def _read_components(
 ) -> dict[str, ComponentRule]:
     found: dict[str, ComponentRule] = {}
     for name, child in (node.mapping("components") if node else {}).items():
+        if name == "scheduler":
+            found[name] = _read_scheduler(child)
+            continue
         fields = child.mapping(f"components.{name}", ("take", "merge_method", "parameters"))
         if "take" in fields and len(fields) > 1:
             raise child.error(
@@ -308,7 +312,9 @@ def _read_components(
             raise child.error("the recipe's merge_method is searched; this needs its own", hint)
         own, mark = _methods(given) if given else (methods, None)
         parameters = _read_parameters(fields.get("parameters"), own, notes)
-        found[name] = ComponentRule(None, own[0].name, parameters, child.where, mark)
+        found[name] = ComponentRule(
+            method=own[0].name, parameters=parameters, where=child.where, mark=mark
+        )
     return found
 
 
@@ -318,6 +324,18 @@ def _read_take(node: Node, where: str) -> ComponentRule:
         return ComponentRule(node.text("take"), where=where)
     mark = read_choices(node, lambda child: child.text("take"), per=False)
     return ComponentRule(str(mark.init), where=where, mark=mark)
+
+
+def _read_scheduler(node: Node) -> ComponentRule:
+    fields = node.mapping("components.scheduler", ("take", "set"))
+    if not fields:
+        hint = "Write {take: NAME}, {set: {timestep_spacing: trailing}}, or both."
+        raise node.error("components.scheduler says nothing", hint)
+    return ComponentRule(
+        take=fields["take"].text("take") if "take" in fields else None,
+        config=read_scheduler(fields["set"]) if "set" in fields else {},
+        where=node.where,
+    )
 
 
 def _read_apply(node: Node | None) -> tuple[Applied, ...]:

@@ -91,7 +91,9 @@ def _stage(stage: Stage) -> dict[str, Any]:
 
 def _output(output: Output) -> dict[str, Any]:
     layout = {"layout": output.layout, **output.lora} if output.layout else {}
-    return layout | ({"rounding": output.rounding} if output.rounding != "nearest" else {})
+    rounding = {"rounding": output.rounding} if output.rounding != "nearest" else {}
+    removal = {"remove_below": output.remove_below} if output.remove_below else {}
+    return {**layout, **rounding, **removal}
 
 
 def _sources(stage: Stage) -> list[dict[str, Any]]:
@@ -119,8 +121,9 @@ def _model(ref: ModelRef) -> dict[str, Any]:
 
 
 def _component(rule: ComponentRule) -> dict[str, Any]:
-    if rule.take is not None:
-        return {"take": _marked(rule.take, rule.mark)}
+    if rule.take is not None or rule.config:
+        take = {"take": _marked(rule.take, rule.mark)} if rule.take is not None else {}
+        return take | ({"set": dict(rule.config)} if rule.config else {})
     data: dict[str, Any] = {"merge_method": _marked(rule.method, rule.mark)}
     if rule.parameters:
         data["parameters"] = _parameters(rule.parameters)

@@ -20,6 +20,7 @@ from sdmerge.families.configs import (
     sizes_of,
     tokenizer_config,
 )
+from sdmerge.families.depths import with_depths
 from sdmerge.families.family import Component, Family
 from sdmerge.plan import Plan
 from sdmerge.plan.tasks import reads
@@ -63,14 +64,15 @@ def _agrees(config: Config, own: Config) -> bool:
 
 def given_config(plan: Plan, component: str) -> Config | None:
     """The component's config from the first of its inputs that has one, else from any like them."""
+    keys = [task.key for task in plan.tasks]
     for source in _sources_of(plan, component):
         if (config := _config_in(source, component, "config.json")) is not None:
-            return config
+            return with_depths(config, keys)
     sizes = sizes_of(plan.family, component, {task.key: task.spec for task in plan.tasks})
     for source in (*plan.assets.values(), *plan.sources):
         config = _config_in(source, component, "config.json")
         if config is not None and sizes_of(plan.family, component, source.specs) == sizes:
-            return config
+            return with_depths(config, keys)
     return None
 
 
@@ -93,6 +95,10 @@ def _config_in(source: Source, component: str, name: str) -> Config | None:
 
 
 def _scheduler(plan: Plan) -> Config:
+    return {**_given_scheduler(plan), **plan.scheduler}
+
+
+def _given_scheduler(plan: Plan) -> Config:
     sources = [plan.assets["scheduler"]] if "scheduler" in plan.assets else plan.sources
     for source in sources:
         if (config := _config_in(source, "scheduler", "scheduler_config.json")) is not None:
@@ -131,14 +137,26 @@ def _in_one_dtype(component: Component, config: Config) -> Config:
 
 
 def _index(plan: Plan, names: list[str]) -> Config:
-    """model_index.json: the first input's, so that a pipeline class of its own is kept."""
+    """model_index.json: the first input's, so that a pipeline class of its own is kept.
+
+    The classes of what the recipe takes from others are as these say: a tokenizer's, for instance.
+    """
     own = model_index(plan.family, names, plan.variant)
     for source in plan.sources:
-        if source.path is not None and (file := source.path / "model_index.json").is_file():
-            given = _read_json(file)
-            if all(given.get(name, [None])[0] for name in names):
-                return {**own, **{key: value for key, value in given.items() if key in own}}
-    return own
+        given = _index_of(source)
+        if given and all(given.get(name, [None])[0] for name in names):
+            own = {**own, **{key: value for key, value in given.items() if key in own}}
+            break
+    taken = {slot: _index_of(source).get(slot) for slot, source in plan.assets.items()}
+    own |= {slot: entry for slot, entry in taken.items() if entry and entry[0]}
+    scheduler = _scheduler(plan).get("_class_name", plan.family.scheduler["_class_name"])
+    return {**own, "scheduler": ["diffusers", scheduler]}
+
+
+def _index_of(source: Source) -> Config:
+    if source.path is None or not (file := source.path / "model_index.json").is_file():
+        return {}
+    return _read_json(file)
 
 
 def _tokenizer(plan: Plan, component: Component) -> dict[str, bytes]:

@@ -61,12 +61,13 @@ def test_tensors_that_no_config_describes_are_an_error() -> None:
         config_of(SDXL, "unet", specs)
 
 
-def test_stacks_of_unequal_depth_are_an_error() -> None:
+def test_stacks_of_unequal_depth_are_told_one_by_one() -> None:
     specs = canonical(SDXL, ["unet"])
     cut = "unet.up_blocks.0.attentions.1.transformer_blocks.9."
     specs = {key: spec for key, spec in specs.items() if not key.startswith(cut)}
-    with pytest.raises(FamilyError, match="has 9 layers, where others have 10"):
-        config_of(SDXL, "unet", specs)
+    config = config_of(SDXL, "unet", specs)
+    assert config["transformer_layers_per_block"] == [1, 2, 10]
+    assert config["reverse_transformer_layers_per_block"] == [[10, 9, 10], 2, 1]
 
 
 def test_the_index_names_what_is_there() -> None:

@@ -14,6 +14,8 @@ from sdmerge.tensors.store import open_store
 from sdmerge.tensors.strict_json import load_object
 
 ADAPTER_NAME = "adapter_model.safetensors"
+LORA_NAME = "pytorch_lora_weights.safetensors"
+"""What a folder with a LoRA holds, as PEFT and as diffusers save one."""
 
 
 def adapter_folders(path: Path) -> list[Path]:

@@ -28,6 +28,7 @@ def _table_drift(frozen: Table, fresh: Table) -> list[str]:
         *_mapping_drift(frozen.rules, fresh.rules),
         *_mapping_drift(frozen.files, fresh.files),
         *_mapping_drift(frozen.depths, fresh.depths),
+        *_mapping_drift(frozen.branches, fresh.branches),
         *_mapping_drift(*unused),
     ]
 

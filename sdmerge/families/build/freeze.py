@@ -14,6 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from sdmerge.errors import SdmergeError
+from sdmerge.families.build.branches import outputs_of
 from sdmerge.families.build.networks import converter, shapes_of
 from sdmerge.families.build.origin import ORIGINS
 from sdmerge.families.build.trace import Traced, trace
@@ -36,6 +37,9 @@ def freeze(family: Family) -> dict[str, Table]:
             what = "its table depends on the sizes it was traced at"
             raise SdmergeError(what, where=f"{family.name}.{component.name}")
         tables[component.name] = first
+    main = family.main
+    outputs = {_pattern(key)[0]: branch for key, branch in outputs_of(main, main.config).items()}
+    tables[main.name] = replace(tables[main.name], branches=outputs)
     return tables
 
 

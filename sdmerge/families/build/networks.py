@@ -9,24 +9,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdmerge.families.build.trace import Converter
 from sdmerge.families.family import SINGLE_FILE, Component, Config
 
 
-def shapes_of(component: Component, config: Config) -> dict[str, tuple[int, ...]]:
-    """The canonical keys (without the component) and shapes of the network of this config."""
+def network_of(component: Component, config: Config) -> nn.Module:
+    """The component's network of this config, on the meta device."""
     settings = {key: value for key, value in config.items() if key != "_class_name"}
     network = getattr(importlib.import_module(component.library), component.class_name)
     with torch.device("meta"):
         if component.library == "transformers":
-            model = network(network.config_class(**settings))
-        else:
-            model = network(**settings)
+            return network(network.config_class(**settings))
+        return network(**settings)
+
+
+def shapes_of(component: Component, config: Config) -> dict[str, tuple[int, ...]]:
+    """The canonical keys (without the component) and shapes of the network of this config."""
     return {
         key.removeprefix(component.wrapper): tuple(tensor.shape)
-        for key, tensor in model.state_dict().items()
+        for key, tensor in network_of(component, config).state_dict().items()
     }
 
 

@@ -14,8 +14,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
-    "errors", "jsonl", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
-    "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
+    "errors", "jsonl", "album", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
+    "families", "adapters", "masks", "sketch", "kronecker", "magnitudes", "rounding", "place", "compiled", "tally", "method",
     "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
     "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
     "scorers", "plugins", "workspace", "verify", "lora", "sample", "votes", "evolve", "analysis",
@@ -35,6 +35,7 @@ HEAVY = {
     "sdmerge.params": {"torch", "numpy"},
     "sdmerge.manifest": {"torch", "numpy"},
     "sdmerge.errors": {"torch", "numpy"},
+    "sdmerge.album": {"torch", "numpy"},
     "sdmerge.scoring.spec": {"torch", "numpy"},
     "sdmerge.scoring.choice": {"torch", "numpy"},
     "sdmerge.scoring.prompts": {"torch", "numpy"},

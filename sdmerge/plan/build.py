@@ -13,11 +13,13 @@ from sdmerge.adapters import MappedSource
 from sdmerge.adapters.nothing import Nothing
 from sdmerge.adapters.opened import OpenedModels
 from sdmerge.adapters.source import Source
+from sdmerge.album import Album
 from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
-from sdmerge.plan.inputs import Inputs, Member
-from sdmerge.plan.lora import changes, lora_bytes
+from sdmerge.plan.inputs import Inputs, Member, stored_bytes
+from sdmerge.plan.lora import changes, dialect_of
 from sdmerge.plan.marks import Marked
+from sdmerge.plan.ranks import lora_bytes
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
 from sdmerge.plan.tasks import Difference, Fit, Read, Task, fit_key, reads, task_key
@@ -51,6 +53,8 @@ class Plan:
     """What methods look at before the first tensor is merged, earlier stages first."""
     texts: Mapping[str, str]
     """What files of prompts and the like say, by how the recipe names them."""
+    albums: Mapping[str, Album]
+    """Pictures that methods look at, by the address of what they show."""
     assets: Mapping[str, Source]
     """Whose tokenizer, scheduler, … the recipe names; others come from the first that has them."""
     report: Report
@@ -124,7 +128,7 @@ def plan(
     stages: list[StagePlan] = []
     is_lora = recipe.output.layout == "lora"
     for stage in recipe.stages:
-        change = is_lora and stage is recipe.stages[-1]
+        change = dialect_of(recipe.output) if is_lora and stage is recipe.stages[-1] else None
         planned = StagePlanner(stage, inputs, members, recipe.seed, change=change).plan()
         stages.append(planned)
         if stage.name:
@@ -145,6 +149,7 @@ def plan(
         inputs=_inputs(inputs),
         fits=tuple(inputs.fits),
         texts=inputs.texts,
+        albums=inputs.albums,
         assets={
             name: member.source for name, member in last.assets.items() if member.source is not None
         },
@@ -234,6 +239,11 @@ def _report(
 
 
 def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
+    return sum(stored_bytes(sources[one.source], task.key) for one in set(reads(task.node)))
+
+
+def _held_bytes(task: Task, sources: Sequence[Source]) -> int:
+    """What is read, unpacked: a LoRA's change may be needed number by number."""
     read = [sources[one.source] for one in set(reads(task.node))]
     return sum(one.specs[task.key].nbytes for one in read if not isinstance(one, Nothing))
 
@@ -248,6 +258,6 @@ def _write_bytes(tasks: Sequence[Task]) -> int:
 def _peak_bytes(tasks: Sequence[Task], sources: Sequence[Source]) -> int:
     """The largest task's inputs and result, and a float32 copy for what looks at it whole."""
     return max(
-        (_read_bytes(task, sources) + task.spec.nbytes + 4 * task.spec.numel for task in tasks),
+        (_held_bytes(task, sources) + task.spec.nbytes + 4 * task.spec.numel for task in tasks),
         default=0,
     )

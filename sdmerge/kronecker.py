@@ -1,8 +1,8 @@
 """The nearest Kronecker product of a matrix, its second factor whole or of low rank.
 
-Van Loan & Pitsianis 1993, "Approximation with Kronecker products" (doi:10.1007/978-94-015-8196-7_17):
-‖A - B ⊗ C‖ = ‖R - vec(B)·vec(C)ᵀ‖, where each row of R is a block of A, so that the best B and C
-are the leading singular vectors of R.
+Van Loan & Pitsianis 1993, "Approximation with Kronecker products"
+(https://doi.org/10.1007/978-94-015-8196-7_17): ‖A - B ⊗ C‖ = ‖R - vec(B)·vec(C)ᵀ‖, where each row
+of R is a block of A, so that the best B and C are the leading singular vectors of R.
 """
 
 from __future__ import annotations

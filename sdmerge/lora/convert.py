@@ -90,6 +90,7 @@ def _converted(
 
 def _unplaced(lora: LoraFile, learned: Learned, family: Family) -> FamilyError:
     shown = some(f"{name} ({why})" for name, why in learned.lost.items())
-    what = f"{len(learned.lost)} of {len(lora.every_module)} modules have no place in {family.title}: {shown}"
+    count = len(lora.every_module)
+    what = f"{len(learned.lost)} of {count} modules have no place in {family.title}: {shown}"
     hint = "Name the model it is for with --base, or leave them out with --partial."
     return FamilyError(what, where=str(lora.path), hint=hint)

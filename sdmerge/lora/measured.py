@@ -29,11 +29,7 @@ class Changes(Mapping[str, Change]):
     base: MappedSource | None
 
     def __iter__(self) -> Iterator[str]:
-        return (
-            key
-            for key in self.lora.specs
-            if self.base is not None or not self.acts(key)
-        )
+        return (key for key in self.lora.specs if self.base is not None or not self.acts(key))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

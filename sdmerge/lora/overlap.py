@@ -70,11 +70,11 @@ def sentences(found: Sequence[BlockOverlap]) -> list[str]:
     if not any(one.shared for one in found):
         return ["They change different weights: each keeps what it does."]
     said: list[str] = []
-    for what, spaces in (
+    for what, every in (
         ("write into", [(one.block, one.written) for one in found]),
         ("read", [(one.block, one.read) for one in found]),
     ):
-        close = [(block, one) for block, one in spaces if one is not None and one.is_close]
+        close = [(block, one) for block, one in every if one is not None and one.is_close]
         if not close:
             said.append(f"They {what} no more of the same features than chance gives.")
             continue

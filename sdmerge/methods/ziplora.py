@@ -23,9 +23,9 @@ MOVED = 0.05
 
 
 def mergers(
-    models: Models, *, prompts: tuple[str, ...], references: tuple[str, ...], weight: Tensor, updates: int, batch: int,
-    rate: float, similarity: Literal["cosine", "product"], similarity_weight: float, samples: int,
-    steps: int,
+    models: Models, *, prompts: tuple[str, ...], references: tuple[str, ...], weight: Tensor,
+    updates: int, batch: int, rate: float, similarity: Literal["cosine", "product"],
+    similarity_weight: float, samples: int, steps: int,
 ) -> Iterator[Found]:  # fmt: skip
     """The trained mergers, by input; an error if they did not move."""
     places = range(len(models.names))

@@ -38,7 +38,9 @@ def no_base(
         own = _outcome(first, loras, inputs, dialect)
         if any(_outcome(other, loras, inputs, dialect) != own for other in others):
             ref = loras[0][0]
-            raise PlanError(f"'{ref.name}' may be for {_titles(found)}", where=ref.where, hint=_HINT)
+            raise PlanError(
+                f"'{ref.name}' may be for {_titles(found)}", where=ref.where, hint=_HINT
+            )
     rivals = tuple(other.family for other in others)
     return inputs.member("base", Nothing(first.family, first.specs, rivals), None, stage.where)
 

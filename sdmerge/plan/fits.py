@@ -73,7 +73,9 @@ class Fits:
             read = computed = 0
             for key, merge in fit.merges.items():
                 nodes = [node for node in (*merge.inputs, fit.bases[key]) if node is not None]
-                read += sum(stored_bytes(sources[one.source], key) for node in nodes for one in reads(node))
+                read += sum(
+                    stored_bytes(sources[one.source], key) for node in nodes for one in reads(node)
+                )
                 stages = [node for node in nodes if not isinstance(node, Read)]
                 computed += 4 * fit.specs[key].numel * len(stages)
             again = f", and computes {readable(computed)} of earlier stages" if computed else ""

@@ -7,8 +7,8 @@ from typing import get_args
 
 from sdmerge.adapters.lora.forms import Form, FormName
 from sdmerge.adapters.lora.kinds import LowRank
-from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.adapters.nothing import Nothing
 from sdmerge.adapters.source import Source
 from sdmerge.errors import PlanError

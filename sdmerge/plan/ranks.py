@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from sdmerge.adapters.lora.forms import Form
+from sdmerge.adapters.lora.forms import PLAIN, Form
 from sdmerge.bounds import Bounds
 from sdmerge.errors import InputError
 from sdmerge.params import Scalar
@@ -16,7 +16,6 @@ from sdmerge.tensors.spec import TensorSpec
 Bound = tuple[tuple[str, float], ...]
 """Bounds as values, for a task's address."""
 
-_PLAIN = Form()
 _PER_TENSOR, _PER_FILE = 220, 1 << 16
 """Bytes of a header: a name, a dtype, a shape and offsets for each tensor, and the metadata."""
 
@@ -61,7 +60,7 @@ def rank_that_fits(
     specs: Mapping[str, TensorSpec],
     linear: int | None,
     conv: int | None,
-    form: Form = _PLAIN,
+    form: Form = PLAIN,
 ) -> int:
     """The largest rank at which the file is no larger than `size`; an InputError if none is."""
     low, high = 0, max(linear or 0, *(min(_sides(spec)) for spec in specs.values()))
@@ -79,7 +78,7 @@ def rank_that_fits(
 
 
 def file_bytes(
-    specs: Mapping[str, TensorSpec], linear: int | None, conv: int | None, form: Form = _PLAIN
+    specs: Mapping[str, TensorSpec], linear: int | None, conv: int | None, form: Form = PLAIN
 ) -> int:
     """The most that a LoRA of these ranks takes on disk; None: full ranks."""
     total = _PER_FILE

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sdmerge.adapters.lora.forms import Form
+from sdmerge.adapters.lora.forms import PLAIN, Form
 from sdmerge.adapters.source import Space as Presented
 from sdmerge.manifest import Space
 from sdmerge.method import Values
@@ -71,7 +71,7 @@ class Difference:
     node: Node
     base: Node
     bounds: tuple[tuple[str, float], ...] = ()
-    form: Form = Form()
+    form: Form = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

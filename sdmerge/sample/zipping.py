@@ -45,9 +45,7 @@ class Example:
 
 
 @torch.no_grad()
-def lessons(
-    pipeline: Any, examples: Sequence[Example], training: Training, seed: int
-) -> Lessons:
+def lessons(pipeline: Any, examples: Sequence[Example], training: Training, seed: int) -> Lessons:
     """What the pipeline says of the examples, taken in turn.
 
     As many as the training takes, each with another noise at another time.

@@ -86,9 +86,7 @@ def _dora(base: Tensor, change: Tensor, size: float, bounds: Bounds, task: Task)
     stored = _rounded(nearest_direction(base, change, bounds), task)
     fit = fit_magnitudes(base, change, _single(stored))
     magnitudes = fit.magnitudes.reshape(-1, *(1,) * (len(shape) - 1))
-    return Change(
-        {**parts_of(stored, shape), MAGNITUDE: magnitudes}, stored.rank, fit.off, size
-    )
+    return Change({**parts_of(stored, shape), MAGNITUDE: magnitudes}, stored.rank, fit.off, size)
 
 
 def _kronecker(change: Tensor, size: float, bounds: Bounds, task: Task) -> Change:

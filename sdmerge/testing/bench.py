@@ -184,7 +184,9 @@ class Bench:
     def _found(self, fit: Fit, engine: Engine) -> dict[str, Any]:
         """What the method's fit finds; a stand-in plays the models that run."""
         found: dict[str, Any] = {}
-        for key, value in find(fit, self.method, FitModels(fit, engine, StandIn(fit), albums=_ALBUMS)):
+        for key, value in find(
+            fit, self.method, FitModels(fit, engine, StandIn(fit), albums=_ALBUMS)
+        ):
             known = found.setdefault(key, {})
             found[key] = {**known, **value} if isinstance(value, Mapping) else value
         return found

@@ -15,19 +15,22 @@ from typing import Any
 import pytest
 import torch
 from lycoris.modules.lokr import LokrModule
-from tiny import ROOT, Data, canonical, cli, load, merged, metadata, planned, save
+from tiny import ROOT, Data, cli, load, metadata, planned
 from torch import Tensor, nn
 
 from sdmerge.adapters import LoraFile, MappedSource, open_model
 from sdmerge.errors import PlanError
 from sdmerge.families.export import single_file_map
 from sdmerge.merge import run
+from sdmerge.plan import plan
+from sdmerge.recipe import recipe_from_data
+from sdmerge.sample.denoising import noisy
+from sdmerge.sample.pipeline import build_pipeline
 from sdmerge.sinks import LoraSink
 
 BASE = ROOT / "samples" / "models" / "base"
 TUNED = ROOT / "samples" / "models" / "ukiyoe"
 POP = ROOT / "samples" / "loras" / "pop.safetensors"
-BOTH = {"unet.mid_block", "text_encoder"}
 
 
 def data(kind: str, **output: object) -> Data:
@@ -102,7 +105,8 @@ def test_half_precision_is_fitted_to(tmp_path: Path) -> None:
     sink = LoraSink(tmp_path / "x.safetensors")
     run(planned(recipe), sink)
     half = check_errors(tmp_path / "x.safetensors", sink)
-    full = check_errors(tmp_path / "y.safetensors", written(tmp_path / "y.safetensors", "dora", rank=8))
+    path = tmp_path / "y.safetensors"
+    full = check_errors(path, written(path, "dora", rank=8))
     assert half == pytest.approx(full, rel=0.01)
 
 
@@ -177,11 +181,6 @@ def test_what_goes_not_together(tmp_path: Path, changed: Data, said: str) -> Non
 
 def test_a_dora_is_what_peft_makes_of_it(tmp_path: Path) -> None:
     """In plain diffusers, against the weights that it is baked into."""
-    from sdmerge.plan import plan
-    from sdmerge.recipe import recipe_from_data
-    from sdmerge.sample.denoising import noisy
-    from sdmerge.sample.pipeline import build_pipeline
-
     out = tmp_path / "x.safetensors"
     said = cli("lora", "merge", POP, "--kind", "dora", "--base", BASE, "--rank", "16",
                "--dtype", "float32", "-o", out)  # fmt: skip

@@ -20,7 +20,6 @@ from sdmerge.families.keymap import KeyMap
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore
 
-
 FileModule = LoraModule | Unread
 
 
@@ -140,7 +139,6 @@ class LoraFile:
         self._refuse_strange()
         if not self.modules:
             raise FileError("is not a LoRA: it has no up and down factors", where=where)
-
 
     def _shares(self, changes: Mapping[str, Sequence[Change]]) -> dict[str, int]:
         """How many of the file's bytes each tensor's change takes.

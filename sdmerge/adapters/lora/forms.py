@@ -1,8 +1,8 @@
 """Forms: as what a weight's change is stored, in which parts, and of which shapes.
 
-    lora  up and down, of a kernel as well (LoCon)
-    dora  the same, and a magnitude for each row of the tuned weight
-    lokr  the two factors of a Kronecker product, whole or the second of low rank
+lora  up and down, of a kernel as well (LoCon)
+dora  the same, and a magnitude for each row of the tuned weight
+lokr  the two factors of a Kronecker product, whole or the second of low rank
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Form:
 
     @property
     def network(self) -> tuple[str, Mapping[str, str]]:
-        """kohya's words for it: the module that reads it, and the arguments that tell the kind."""
+        """Kohya's words for it: the module that reads it, and the arguments that tell the kind."""
         if self.name == "lora":
             return "networks.lora", {}
         if self.name == "dora":
@@ -85,6 +85,9 @@ class Form:
             math.prod(size) * ITEMSIZE["F32" if name in _SINGLE else dtype]
             for name, size in self.shapes(shape, rank).items()
         )
+
+
+PLAIN = Form()
 
 
 def factorization(size: int, factor: int = -1) -> tuple[int, int]:

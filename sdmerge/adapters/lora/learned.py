@@ -31,6 +31,7 @@ from sdmerge.adapters.lora.targets import Target, Targets
 from sdmerge.errors import CorruptFile, FamilyError, FileError
 from sdmerge.tensors.spec import TensorSpec
 
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """The parts by canonical weight, and the modules that have no place in the model, and why."""
@@ -39,9 +40,7 @@ class Learned:
     lost: Mapping[str, str]
 
 
-def read_learned(
-    lora: LoraFile, targets: Targets, specs: Mapping[str, TensorSpec]
-) -> Learned:
+def read_learned(lora: LoraFile, targets: Targets, specs: Mapping[str, TensorSpec]) -> Learned:
     """What a file's modules say of a model's canonical weights (`specs`), read now.
 
     A module that may mean several weights is a FamilyError, two for one weight are a CorruptFile.
@@ -88,7 +87,11 @@ def read_parts(module: FileModule, lora: LoraFile, scaling: Scaling) -> Parts:
 
 def _target(module: FileModule, targets: Targets, lora: LoraFile) -> Target | None:
     found = targets.find(module.parsed)
-    fitting = [one for one in found if module.weight_shape is None or same_weight(one.shape, module.weight_shape)]
+    fitting = [
+        one
+        for one in found
+        if module.weight_shape is None or same_weight(one.shape, module.weight_shape)
+    ]
     if len(fitting) > 1:
         what = f"'{module.name}' may mean {' or '.join(one.key for one in fitting)}"
         hint = "Put the component before the names: unet., text_encoder., text_encoder_2."

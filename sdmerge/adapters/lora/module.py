@@ -112,9 +112,7 @@ def contents(store: TensorStore, scaling: Scaling) -> Contents:
         if found.unread
     ]
     modules = [
-        _module(name, found, store, scaling)
-        for name, found in grouped.items()
-        if not found.unread
+        _module(name, found, store, scaling) for name, found in grouped.items() if not found.unread
     ]
     return Contents(tuple(modules), tuple(unread), tuple(strange))
 

@@ -261,7 +261,7 @@ def test_two_of_other_kinds_are_compared(tmp_path: Path) -> None:
             seed=seed,
             targets=r"unet\.mid_block.*attn1\.to_q",
             dtype="float32",
-        )  # fmt: skip
+        )
         for seed, kind in enumerate(("lokr", "loha", "full"))
     ]
     dense_of = [changed_by(path)[0] for path in paths]

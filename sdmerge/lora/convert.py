@@ -67,7 +67,7 @@ def convert(
 
 def models_of(lora: LoraFile) -> list[Model]:
     """The models a LoRA may be for, by its names and shapes; several if these do not tell."""
-    sized = sized_families([(module.parsed, module.weight_shape) for module in lora.every_module])
+    sized = sized_families([(module.parsed, module.of_weight) for module in lora.every_module])
     if not sized:
         names = some(module.name for module in lora.every_module)
         what = f"is for no family that is known here; its modules are {names}"

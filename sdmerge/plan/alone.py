@@ -65,7 +65,7 @@ def _models(loras: _Loras) -> list[Sized]:
 
 
 def _named(lora: LoraFile) -> Named:
-    return [(module.parsed, module.weight_shape) for module in lora.modules]
+    return [(module.parsed, module.of_weight) for module in lora.modules]
 
 
 def _titles(found: Sequence[Sized]) -> str:

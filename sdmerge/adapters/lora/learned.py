@@ -23,7 +23,6 @@ from sdmerge.adapters.lora.parts import (
     is_row_magnitude,
     kind_of,
     rank_of,
-    same_weight,
     split,
 )
 from sdmerge.adapters.lora.scaling import Scaling
@@ -87,11 +86,7 @@ def read_parts(module: FileModule, lora: LoraFile, scaling: Scaling) -> Parts:
 
 def _target(module: FileModule, targets: Targets, lora: LoraFile) -> Target | None:
     found = targets.find(module.parsed)
-    fitting = [
-        one
-        for one in found
-        if module.weight_shape is None or same_weight(one.shape, module.weight_shape)
-    ]
+    fitting = [one for one in found if _fits(module, one)]
     if len(fitting) > 1:
         what = f"'{module.name}' may mean {' or '.join(one.key for one in fitting)}"
         hint = "Put the component before the names: unet., text_encoder., text_encoder_2."
@@ -101,7 +96,7 @@ def _target(module: FileModule, targets: Targets, lora: LoraFile) -> Target | No
 
 def _misfit(module: FileModule, parts: Parts, target: Target) -> str:
     """Why a module cannot be one of this weight, or ""."""
-    if module.weight_shape is not None and not same_weight(target.shape, module.weight_shape):
+    if not _fits(module, target):
         return "another shape"
     if _is_renamed(target):
         return ""
@@ -110,6 +105,11 @@ def _misfit(module: FileModule, parts: Parts, target: Target) -> str:
     return (
         "" if is_low_rank(parts) and rows and not turned else f"{kind_of(parts)} of a fused weight"
     )
+
+
+def _fits(module: FileModule, target: Target) -> bool:
+    """Whether the weight's shape is that of the module, as far as is known."""
+    return module.of_weight is None or module.of_weight.fits(target.shape)
 
 
 def _is_renamed(target: Target) -> bool:

@@ -35,9 +35,9 @@ class LoraModule:
         return self.edits[0].shape
 
     @property
-    def weight_shape(self) -> tuple[int, ...] | None:
-        """Its weight's shape where factors show it; other kinds' may be flattened or half open."""
-        return self.shape if {"up", "down"} <= self.keys.keys() else None
+    def of_weight(self) -> Edit | None:
+        """What it does to its weight; None where it changes a bias alone."""
+        return next((edit for edit in self.edits if edit.part == "weight"), None)
 
     @property
     def rank(self) -> int | None:
@@ -60,7 +60,7 @@ class Unread:
     keys: Mapping[str, str]
 
     @property
-    def weight_shape(self) -> tuple[int, ...] | None:
+    def of_weight(self) -> Edit | None:
         """Nobody knows."""
         return None
 

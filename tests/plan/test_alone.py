@@ -68,8 +68,10 @@ def test_what_does_not_matter_is_left_open(tmp_path: Path) -> None:
 
 def test_what_matters_is_asked_for(tmp_path: Path) -> None:
     """ComfyUI calls the text encoders of the two by different names."""
-    path = save(tmp_path / "a.safetensors", module(TEXT, 32, 32))
-    assert planned(data(path, rank=1)).report.merged == 1
+    first = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    both = {**module(TEXT, 24, 24), **module(first, 32, 24)}
+    path = save(tmp_path / "a.safetensors", both)
+    assert planned(data(path, rank=1)).report.merged == 2
     with pytest.raises(PlanError, match="'m0' may be for Stable Diffusion 1 or") as caught:
         planned(data(path, rank=1, dialect="comfyui"))
     assert "base_model" in caught.value.hint
@@ -77,9 +79,8 @@ def test_what_matters_is_asked_for(tmp_path: Path) -> None:
 
 def test_of_one_alone_the_other_tells(tmp_path: Path) -> None:
     """What leaves open what it is for goes with what does not."""
-    path = save(tmp_path / "a.safetensors", module(TEXT, 64, 64))
-    assert load(TORII)
-    made = planned(data(path, TORII, dialect="comfyui", rank=4))
+    path = save(tmp_path / "a.safetensors", module(TEXT, 96, 96))
+    made = planned(data(path, LOCON, dialect="comfyui", rank=4))
     assert made.family.name == "sd1"
 
 

@@ -183,4 +183,3 @@ def _copy_rows(values: Tensor, to: Tensor, piece: Piece, width: int) -> None:
 def _width(down: Tensor) -> int:
     """Elements of a row of the weight."""
     return down.numel() // down.shape[0]
-

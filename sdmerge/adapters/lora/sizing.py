@@ -126,7 +126,7 @@ def _sizes(
 
 
 def _unfolded(shape: tuple[int, ...], like: tuple[int, ...]) -> tuple[int, ...]:
-    """A kernel's shape where an edit has it flat [o, i·k·k], or leaves sizes open; -1 is unknown."""
+    """A kernel's shape where an edit has it flat [o, i·k·k] or half open; -1 is unknown."""
     if len(shape) >= len(like):
         return shape
     kernel = like[2:]

@@ -6,6 +6,10 @@ that a product of low rank X = s ∘ ΔW has to meet. Both s and X have a best o
 s = 1 is where a LoRA stands; taking turns from there the error can only fall below a LoRA's.
 """
 
+# torch does not type its linear algebra
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -21,8 +21,8 @@ from sdmerge.plan.tasks import Combine, Difference, Node, Task, reads
 from sdmerge.recipe import Output
 from sdmerge.tensors.spec import TensorSpec, parse_dtype
 
-_FORMS: tuple[FormName, ...] = get_args(FormName)
-_DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+_FORMS: Mapping[str, FormName] = {name: name for name in get_args(FormName)}
+_DIALECTS: Mapping[str, Dialect] = {name: name for name in get_args(Dialect)}
 
 
 def changes(
@@ -60,14 +60,13 @@ def changes(
 
 def form_of(asked: Mapping[str, Scalar]) -> Form:
     """As what the changes are stored."""
-    name = next((one for one in _FORMS if one == asked.get("kind")), "lora")
+    name = _FORMS.get(str(asked.get("kind")), "lora")
     return Form(name, int(asked.get("factor", -1)))
 
 
 def dialect_of(output: Output) -> Dialect:
     """Whose names the LoRA bears: what is asked for, or what its kind has a name in."""
-    asked = output.lora.get("dialect")
-    return next((one for one in _DIALECTS if one == asked), form_of(output.lora).dialect)
+    return _DIALECTS.get(str(output.lora.get("dialect")), form_of(output.lora).dialect)
 
 
 def _checked(asked: Mapping[str, Scalar], base: Member, where: str) -> Form:

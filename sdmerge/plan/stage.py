@@ -72,8 +72,9 @@ class StagePlanner:
         self._stages = stages
         self._seed = seed
         self._spec = manifest()[stage.method]
-        alone = change is not None and stage.base is None
-        self._alone = no_base(stage, inputs, stages, change) if alone else None
+        self._alone = None
+        if change is not None and stage.base is None:
+            self._alone = no_base(stage, inputs, stages, change)
         self._refuse_running_nothing()
         self._base = self._alone or self._open_base()
         self._parts = self._open_parts()

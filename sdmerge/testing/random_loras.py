@@ -1,5 +1,8 @@
 """Random LoRAs: for any checkpoint, of any kind, in diffusers', kohya's or PEFT's names."""
 
+# safetensors types its writer in part
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import json

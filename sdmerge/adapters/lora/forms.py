@@ -58,8 +58,9 @@ class Form:
         room, and of kernels: of a flattened one LyCORIS' loader cannot tell the split.
         """
         (_, rows), (_, columns) = self.sides(shape)
-        whole = rank is None or math.prod(shape[2:]) > 1 or 2 * rank >= max(rows, columns)
-        return None if whole or rank * (rows + columns) >= rows * columns else rank
+        if rank is None or math.prod(shape[2:]) > 1 or 2 * rank >= max(rows, columns):
+            return None
+        return None if rank * (rows + columns) >= rows * columns else rank
 
     def shapes(self, shape: Sequence[int], rank: int | None) -> dict[str, tuple[int, ...]]:
         """The shapes of a matrix's or kernel's parts; without a rank of the largest."""

@@ -31,7 +31,7 @@ from sdmerge.adapters.lora.origin import own_specs
 from sdmerge.bounds import Bounds
 from sdmerge.families import FAMILIES
 from sdmerge.lowrank import one_thread
-from sdmerge.plan.lora import is_matrix
+from sdmerge.plan.ranks import is_matrix
 from sdmerge.sketch import approximate, squared_distance
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.writer import SafetensorsWriter

@@ -14,11 +14,12 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
+from sdmerge.album import Reference
 from sdmerge.lowrank import Factors
 from sdmerge.method import Whole
 from sdmerge.tensors.spill import Found
 
-__all__ = ["Change", "Found", "Keep", "Models", "Probe", "Said", "Training", "untold"]
+__all__ = ["Change", "Examples", "Found", "Keep", "Models", "Probe", "Said", "Training", "untold"]
 
 Keep = Callable[[Tensor], Tensor]
 """What is kept of a layer's inputs, given as rows [n, d]; it is summed over all of them."""
@@ -46,6 +47,14 @@ class Training:
     similarity_weight: float
     samples: int
     steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What a model is for: prompts, and pictures of it where there are any to learn from."""
+
+    prompts: Sequence[str]
+    references: Sequence[Reference] = ()
 
 
 class Probe(Protocol):
@@ -92,14 +101,14 @@ class Probe(Protocol):
         ...
 
     def mergers(
-        self, changes: Mapping[str, Sequence[Change | None]], prompts: Mapping[str, Sequence[str]],
+        self, changes: Mapping[str, Sequence[Change | None]], shown: Mapping[str, Examples],
         training: Training, said: Said,
     ) -> Iterator[tuple[str, Mapping[int, Tensor]]]:  # fmt: skip
         """Column mergers as ZipLoRA trains them: by weight, and by place for those that change it,
         a number per input channel of a linear or convolution layer.
 
-        `changes` are the inputs' differences from the base by weight, `prompts` each input's own
-        by its name, in order. What is no such layer's weight is added whole.
+        `changes` are the inputs' differences from the base by weight, `shown` is what each input is
+        for by its name, in order. What is no such layer's weight is added whole.
         """
         ...
 
@@ -140,6 +149,10 @@ class Models(Protocol):
 
     def base(self, key: str) -> Tensor:
         """The base's weights, or where the recipe has none the first model's."""
+        ...
+
+    def pictures(self, address: str) -> Sequence[Reference]:
+        """What is behind one value of a `Pictures` parameter; of "" nothing."""
         ...
 
     def report(self, done: float, numbers: Mapping[str, float] | None = None) -> None:

@@ -6,13 +6,14 @@ import contextlib
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sdmerge.album import Album, Reference
 from sdmerge.engine import Engine, Findings
 from sdmerge.errors import Cancelled, PlanError, SdmergeError
 from sdmerge.fit import Change, Probe, Said, untold
@@ -45,6 +46,7 @@ class FitModels:
     engine: Engine
     given_probe: Probe | None = None
     told: Said = untold
+    albums: Mapping[str, Album] = field(default_factory=dict[str, Album])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,6 +89,9 @@ class FitModels:
 
     def base(self, key: str) -> Tensor:
         return self.engine.tensor(self.fit.bases[key], key, self.fit.specs[key].shape)
+
+    def pictures(self, address: str) -> Sequence[Reference]:
+        return self.albums[address] if address else ()
 
     def report(self, done: float, numbers: Mapping[str, float] | None = None) -> None:
         self.told(done, numbers or {})
@@ -177,7 +182,7 @@ def _find(
             [replace(plan, recipe=recipe, tasks=model) for model in inputs], fit.seed or 0
         )
     told(0.0, {})
-    yield from find(fit, METHODS[fit.method], FitModels(fit, engine, probe, told))
+    yield from find(fit, METHODS[fit.method], FitModels(fit, engine, probe, told, plan.albums))
     yield _LOG, {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in log.items()}
 
 

@@ -11,13 +11,13 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from sdmerge.errors import MethodError, nearest
 
-Kind = Literal["float", "int", "bool", "choice", "text", "lines"]
+Kind = Literal["float", "int", "bool", "choice", "text", "lines", "pictures"]
 Scalar = bool | int | float | str
 T = TypeVar("T")
 
@@ -60,6 +60,16 @@ class _OfBranch:
     pass
 
 
+WORDS: Mapping[Kind, str] = {
+    "text": "text",
+    "lines": "a file or a list of lines",
+    "pictures": "a folder of pictures",
+}
+"""Kinds that are written as text, and what is written."""
+
+FILES: tuple[Kind, ...] = ("lines", "pictures")
+"""Those of them that lie in files; they may differ from model to model."""
+
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True,
            "false": False, "no": False, "off": False, "0": False}  # fmt: skip
 
@@ -75,6 +85,16 @@ class _Lines:
 
 Lines = Annotated[str, _Lines()]
 """Lines of text, such as prompts: a file in the recipe, or a list of them. Methods get the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    pass
+
+
+Pictures = Annotated[str, _Pictures()]
+"""A folder of pictures, each with its caption in a .txt beside it, or "" for none. Methods get an
+address, behind which `models.pictures` finds them."""
 
 Fraction = Annotated[float, Range(0.0, 1.0)]
 Blend = Annotated[float, Range(0.0, 1.0), AToB()]
@@ -105,11 +125,10 @@ class Param:
         """`value` as this parameter's type; a MethodError in words if it does not fit."""
         if self.kind == "choice":
             return self._check_choice(value)
-        if self.kind in ("text", "lines"):
+        if self.kind in WORDS:
             if isinstance(value, str):
                 return value
-            wanted = "a file or a list of lines" if self.kind == "lines" else "text"
-            raise self._wrong(value, wanted)
+            raise self._wrong(value, WORDS[self.kind])
         if self.kind == "bool":
             if isinstance(value, bool):
                 return value
@@ -145,7 +164,7 @@ class Param:
         """The value that a command line or an axis spells as `text`."""
         if self.kind == "bool":
             return self.check(_SWITCH.get(text.lower(), text))
-        if self.kind in ("choice", "text", "lines"):
+        if self.kind == "choice" or self.kind in WORDS:
             return self.check(text)
         try:
             return self.check(float(text))
@@ -209,8 +228,9 @@ def _param(argument: inspect.Parameter, hint: Any, docs: dict[str, str], owner: 
         a_to_b=any(isinstance(extra, AToB) for extra in extras),
         of_branch=any(isinstance(extra, _OfBranch) for extra in extras),
     )
-    if param.per_model and param.kind not in ("float", "int", "lines"):
-        raise TypeError(f"{owner}: parameter {name} is per model, so it must be a number or lines")
+    if param.per_model and param.kind not in ("float", "int", *FILES):
+        what = "so it must be a number, lines or pictures"
+        raise TypeError(f"{owner}: parameter {name} is per model, {what}")
     try:
         param.check(param.default)
     except MethodError as error:
@@ -224,7 +244,9 @@ def _kind(hint: Any, extras: tuple[Any, ...], owner: str, name: str) -> Kind:
         raise TypeError(
             f"{owner}: parameter {name} has type {hint}; use float, int, bool, str or Literal"
         )
-    return "lines" if any(isinstance(extra, _Lines) for extra in extras) else kinds[hint]
+    if any(isinstance(extra, _Lines) for extra in extras):
+        return "lines"
+    return "pictures" if any(isinstance(extra, _Pictures) for extra in extras) else kinds[hint]
 
 
 def summary(function: Callable[..., Any]) -> str:

@@ -14,12 +14,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
-    "errors", "jsonl", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
-    "families", "adapters", "masks", "sketch", "rounding", "storing", "place", "compiled", "tally",
-    "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
-    "scratch", "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding",
-    "scoring", "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins",
-    "analysis", "testing", "cli", "__main__",
+    "errors", "jsonl", "album", "params", "manifest", "recipe", "tensors", "bounds", "lowrank",
+    "spectrum", "families", "adapters", "masks", "sketch", "kronecker", "magnitudes", "rounding",
+    "storing", "place", "compiled", "tally", "method", "fit", "together", "symmetry", "consensus",
+    "rows", "shares", "methods", "plan", "scratch", "factored", "operands", "engine", "fitting",
+    "sinks", "merge", "live", "embedding", "scoring", "scorers", "workspace", "verify", "lora",
+    "sample", "votes", "evolve", "plugins", "analysis", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 
@@ -35,6 +35,7 @@ HEAVY = {
     "sdmerge.params": {"torch", "numpy"},
     "sdmerge.manifest": {"torch", "numpy"},
     "sdmerge.errors": {"torch", "numpy"},
+    "sdmerge.album": {"torch", "numpy"},
     "sdmerge.scoring.spec": {"torch", "numpy"},
     "sdmerge.scoring.choice": {"torch", "numpy"},
     "sdmerge.scoring.prompts": {"torch", "numpy"},

@@ -17,10 +17,14 @@ from sdmerge.tensors.spec import TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """A family's tensors, all zero: as weights, changes stand for themselves beside it."""
+    """A family's tensors, all zero: as weights, changes stand for themselves beside it.
+
+    `rivals` are families that it might be as well, for all that is known.
+    """
 
     family: Family
     specs: Mapping[str, TensorSpec]
+    rivals: tuple[Family, ...] = ()
 
     @property
     def path(self) -> Path | None:

@@ -10,7 +10,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.manifest import MethodSpec, Rotation, Seen, manifest
-from sdmerge.params import Param
+from sdmerge.params import WORDS, Param
 from sdmerge.scoring.spec import Need, ScorerSpec, find_spec, scorer_manifest
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def _explain(param: Param) -> str:
         low, high = param.range.allowed
         usual = f", usually {param.range.low:g}..{param.range.high:g}" if param.range.limits else ""
         values = f"{low:g}..{high:g}{usual}"
-    elif param.kind in ("text", "lines"):
-        values = "a file, or a list of lines" if param.kind == "lines" else "text"
+    elif param.kind in WORDS:
+        values = WORDS[param.kind]
     else:
         values = "true | false"
     each = ", one per model" if param.per_model else ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sdmerge.album import PICTURES, pictures_in
 from sdmerge.cli.drawing import (
     drawing_options,
     inversions_of,
@@ -22,13 +23,7 @@ from sdmerge.cli.score_grid import is_grid, score_grids
 from sdmerge.cli.scores import described, explain_sanity, explain_scores, write_rows
 from sdmerge.errors import InputError, ScorerError
 from sdmerge.scoring.choice import Choice, parse_choice
-from sdmerge.scoring.prompts import (
-    PICTURES,
-    Line,
-    pictures_in,
-    read_prompts,
-    with_references,
-)
+from sdmerge.scoring.prompts import Line, read_prompts, with_references
 from sdmerge.scoring.spec import scorer_manifest
 
 

@@ -5,41 +5,33 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from sdmerge.adapters import LoraFile, MappedSource
-from sdmerge.adapters.lora.binding import some
-from sdmerge.adapters.lora.learned import raw_modules, read_learned
-from sdmerge.adapters.lora.parts import (
-    MAGNITUDE,
-    factors_of,
-    is_low_rank,
-    kind_of,
-    rank_of,
-    scale_of,
-)
-from sdmerge.adapters.lora.targets import Targets
-from sdmerge.errors import FamilyError
+from sdmerge.adapters.lora.source import LoraSource
 from sdmerge.families import Family
 from sdmerge.lora.convert import Model, models_of
-from sdmerge.lowrank import Factors, norm, singular_values
+from sdmerge.lora.measured import Change, Changes, spectrum
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """A LoRA by canonical weight: its plain modules' ΔW; `other` are those of other kinds.
+    """A LoRA by canonical tensor: what it changes, and what is not measured.
 
     families: What it may be for, of which the first is taken: several where nothing tells.
+    other: Modules that are not measured, each with its kind: kinds that are not read, and without
+        a base those that act on its weights (then it needs one).
     """
 
     families: tuple[Family, ...]
-    changes: Mapping[str, Factors]
+    changes: Mapping[str, Change]
     other: Mapping[str, str]
     kinds: Mapping[str, int]
     ranks: Mapping[int, int]
     alphas: Mapping[float, int]
+    needs_base: bool = False
 
     @property
     def family(self) -> Family:
@@ -73,27 +65,30 @@ class BlockNorm:
 
 def anatomy(lora: LoraFile, base: MappedSource | None = None) -> Anatomy:
     """What a LoRA holds; a FamilyError where its names and shapes fit no known model."""
-    modules = raw_modules(lora)
-    models = [Model.of(base)] if base else models_of(lora, modules)
+    models = [Model.of(base)] if base else models_of(lora)
     model = models[0]
-    targets = Targets(model.family, model.specs, model.single_file)
-    learned = read_learned(lora, modules, targets, model.specs)
-    if learned.lost:
-        shown = some(f"{name} ({why})" for name, why in learned.lost.items())
-        what = f"{len(learned.lost)} of {len(modules)} modules have no place in "
-        hint = "Name the model it is for with --base."
-        raise FamilyError(f"{what}{model.family.title}: {shown}", where=str(lora.path), hint=hint)
-    parts = learned.parts
-    plain = {key: one for key, one in parts.items() if is_low_rank(one) and MAGNITUDE not in one}
-    low_rank = [one for one in parts.values() if is_low_rank(one)]
+    read = replace(lora, contents=replace(lora.contents, unread=(), strange=()))
+    bound = read.bind(model.family, model.specs, model.single_file)
+    changes = Changes(bound, base)
+    other = {module.name: module.kind for module in lora.contents.unread}
+    acting = _acting(bound, changes) if base is None else set[str]()
+    other |= {module.name: module.kind for module in lora.modules if module.name in acting}
+    ranked = [(module.rank, module.scale) for module in lora.modules if module.rank]
     return Anatomy(
         families=tuple(one.family for one in models),
-        changes={key: factors_of(one) for key, one in plain.items()},
-        other={key: kind_of(one) for key, one in parts.items() if key not in plain},
-        kinds=Counter(map(kind_of, parts.values())),
-        ranks=dict(sorted(Counter(map(rank_of, low_rank)).items())),
-        alphas=dict(sorted(Counter(scale_of(one) * rank_of(one) for one in low_rank).items())),
+        changes=changes,
+        other=other,
+        kinds=lora.kinds,
+        ranks=lora.ranks,
+        alphas=dict(sorted(Counter(scale * rank for rank, scale in ranked).items())),
+        needs_base=bool(acting),
     )
+
+
+def _acting(bound: LoraSource, changes: Changes) -> set[str]:
+    """The modules that act on a weight."""
+    keys = [key for key in bound.specs if changes.acts(key)]
+    return {change.module for key in keys for change in bound.changes[key]}
 
 
 def block_norms(found: Anatomy, base: MappedSource | None = None) -> list[BlockNorm]:
@@ -101,11 +96,12 @@ def block_norms(found: Anatomy, base: MappedSource | None = None) -> list[BlockN
     made: list[BlockNorm] = []
     for block in found.blocks:
         keys = found.of_block(block)
-        length = math.hypot(*(norm(found.changes[key]) for key in keys))
-        ranks = [effective_rank(singular_values(found.changes[key])) for key in keys]
+        values = [spectrum(found.changes[key]) for key in keys]
+        length = math.sqrt(sum(float(one.square().sum()) for one in values))
         whole = math.hypot(*(_length(base, key) for key in keys)) if base else 0.0
         share = length / whole if whole else None
-        made.append(BlockNorm(block, len(keys), length, sum(ranks) / len(ranks), share))
+        ranks = sum(map(effective_rank, values))
+        made.append(BlockNorm(block, len(keys), length, ranks / len(keys), share))
     return made
 
 

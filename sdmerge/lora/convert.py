@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sdmerge.adapters import LoraFile, MappedSource
 from sdmerge.adapters.lora.binding import some
-from sdmerge.adapters.lora.learned import Learned, RawModule, raw_modules, read_learned
+from sdmerge.adapters.lora.learned import Learned, read_learned
 from sdmerge.adapters.lora.sizing import sized_families
 from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.adapters.lora.targets import Targets
@@ -55,11 +55,8 @@ def convert(
     partial: Leave out modules that the model has not or the dialect cannot hold; else these are a
         FamilyError.
     """
-    modules = raw_modules(lora)
-    models = [Model.of(base)] if base else models_of(lora, modules)
-    first, *others = [
-        _converted(lora, modules, one, dialect, dtype, partial=partial) for one in models
-    ]
+    models = [Model.of(base)] if base else models_of(lora)
+    first, *others = [_converted(lora, one, dialect, dtype, partial=partial) for one in models]
     for other in others:
         if other.encoded.tensors.keys() != first.encoded.tensors.keys():
             titles = " or ".join(model.family.title for model in models)
@@ -68,37 +65,32 @@ def convert(
     return first
 
 
-def models_of(lora: LoraFile, modules: tuple[RawModule, ...]) -> list[Model]:
+def models_of(lora: LoraFile) -> list[Model]:
     """The models a LoRA may be for, by its names and shapes; several if these do not tell."""
-    sized = sized_families([(module.parsed, module.shape) for module in modules])
+    sized = sized_families([(module.parsed, module.of_weight) for module in lora.every_module])
     if not sized:
-        names = some(module.name for module in modules)
+        names = some(module.name for module in lora.every_module)
         what = f"is for no family that is known here; its modules are {names}"
         raise FamilyError(what, where=str(lora.path), hint="Say what it is for with --base MODEL.")
     return [Model(one.family, one.specs, one.single_file) for one in sized]
 
 
 def _converted(
-    lora: LoraFile,
-    modules: tuple[RawModule, ...],
-    model: Model,
-    dialect: Dialect,
-    dtype: str | None,
-    *,
-    partial: bool,
+    lora: LoraFile, model: Model, dialect: Dialect, dtype: str | None, *, partial: bool
 ) -> Converted:
     targets = Targets(model.family, model.specs, model.single_file)
-    learned = read_learned(lora, modules, targets, model.specs)
+    learned = read_learned(lora, targets, model.specs)
     if learned.lost and not partial:
-        raise _unplaced(lora, learned, model.family, len(modules))
+        raise _unplaced(lora, learned, model.family)
     encoded = encode(
         learned.parts, model.family, model.specs, dialect, dtype=dtype, partial=partial
     )
     return Converted(encoded, model.family, {**learned.lost, **encoded.left_out})
 
 
-def _unplaced(lora: LoraFile, learned: Learned, family: Family, count: int) -> FamilyError:
+def _unplaced(lora: LoraFile, learned: Learned, family: Family) -> FamilyError:
     shown = some(f"{name} ({why})" for name, why in learned.lost.items())
+    count = len(lora.every_module)
     what = f"{len(learned.lost)} of {count} modules have no place in {family.title}: {shown}"
     hint = "Name the model it is for with --base, or leave them out with --partial."
     return FamilyError(what, where=str(lora.path), hint=hint)

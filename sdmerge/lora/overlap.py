@@ -14,7 +14,8 @@ from torch import Tensor
 
 from sdmerge.errors import FamilyError
 from sdmerge.lora.anatomy import Anatomy
-from sdmerge.lowrank import decompose, inner, norm, principal_angles
+from sdmerge.lora.measured import product, sides, spaces, spectrum
+from sdmerge.lowrank import principal_angles
 
 _CLOSE = 0.25
 """Of the way from the overlap that chance gives to a full one: from here on it is worth a word."""
@@ -56,10 +57,6 @@ class BlockOverlap:
 
 def overlap(first: Anatomy, second: Anatomy) -> list[BlockOverlap]:
     """Every block that either changes; LoRAs for other models than each other's are an error."""
-    for key in first.changes.keys() & second.changes.keys():
-        one, other = first.changes[key], second.changes[key]
-        if (one.up.shape[0], one.down.shape[1]) != (other.up.shape[0], other.down.shape[1]):
-            raise FamilyError(f"the LoRAs are for models of different widths: {key}")
     if not {one.name for one in first.families} & {one.name for one in second.families}:
         titles = f"{first.family.title} and {second.family.title}"
         raise FamilyError(f"the LoRAs are for different models: {titles}")
@@ -73,11 +70,11 @@ def sentences(found: Sequence[BlockOverlap]) -> list[str]:
     if not any(one.shared for one in found):
         return ["They change different weights: each keeps what it does."]
     said: list[str] = []
-    for what, spaces in (
+    for what, every in (
         ("write into", [(one.block, one.written) for one in found]),
         ("read", [(one.block, one.read) for one in found]),
     ):
-        close = [(block, one) for block, one in spaces if one is not None and one.is_close]
+        close = [(block, one) for block, one in every if one is not None and one.is_close]
         if not close:
             said.append(f"They {what} no more of the same features than chance gives.")
             continue
@@ -95,19 +92,24 @@ def _overlap(first: Anatomy, second: Anatomy, block: str) -> BlockOverlap:
     keys = [key for key in mine if key in second.changes]
     if not keys:
         return BlockOverlap(block, 0, None, None, None)
-    product = sum(inner(first.changes[key], second.changes[key]) for key in keys)
-    lengths = math.hypot(*(norm(first.changes[key]) for key in mine)) * math.hypot(
-        *(norm(second.changes[key]) for key in other)
-    )
+    squares, shared = [0.0, 0.0], 0.0
     written: list[tuple[Tensor, Tensor]] = []
     read: list[tuple[Tensor, Tensor]] = []
+    for place, (lora, own) in enumerate(((first, mine), (second, other))):
+        alone = [lora.changes[key] for key in own if key not in keys]
+        squares[place] += sum(float(spectrum(change).square().sum()) for change in alone)
     for key in keys:
-        (left, _, right), (left2, _, right2) = (
-            decompose(one.changes[key]) for one in (first, second)
-        )
+        one, two = first.changes[key], second.changes[key]
+        if sides(one) != sides(two):
+            raise FamilyError(f"the LoRAs are for models of different widths: {key}")
+        shared += product(one, two)
+        (left, sigma, right), (left2, sigma2, right2) = spaces(one), spaces(two)
+        squares[0] += float(sigma.square().sum())
+        squares[1] += float(sigma2.square().sum())
         written.append((left, left2))
-        read.append((right.T, right2.T))
-    cosine = product / lengths if lengths else None
+        read.append((right, right2))
+    lengths = math.sqrt(squares[0]) * math.sqrt(squares[1])
+    cosine = shared / lengths if lengths else None
     return BlockOverlap(block, len(keys), cosine, _spaces(written), _spaces(read))
 
 

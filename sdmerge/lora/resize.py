@@ -16,8 +16,9 @@ import torch
 
 from sdmerge.adapters import LoraFile
 from sdmerge.adapters.lora.binding import some
+from sdmerge.adapters.lora.file import FileModule
 from sdmerge.adapters.lora.folder import scaling_in
-from sdmerge.adapters.lora.learned import RawModule, raw_modules, read_parts
+from sdmerge.adapters.lora.learned import read_parts
 from sdmerge.adapters.lora.parts import (
     ALPHA,
     DOWN,
@@ -56,7 +57,7 @@ class Cut:
 class Resized:
     """Every module's parts, smaller or as they were; what was cut; what stayed as it is, why."""
 
-    modules: Sequence[tuple[RawModule, Parts]]
+    modules: Sequence[tuple[FileModule, Parts]]
     cuts: Sequence[Cut]
     kept: Mapping[str, str]
 
@@ -76,7 +77,7 @@ def resize(
     partial: Keep modules that are no plain LoRAs as they are; else these are an InputError.
     """
     scaling = scaling_in(lora)
-    read = [(module, read_parts(module, lora, scaling)) for module in raw_modules(lora)]
+    read = [(module, read_parts(module, lora, scaling)) for module in lora.every_module]
     kept = {module.name: kind_of(parts) for module, parts in read if not _is_plain(parts)}
     if len(kept) == len(read) or (kept and not partial):
         what = f"{len(kept)} of {len(read)} modules are no plain LoRAs: "
@@ -139,7 +140,7 @@ def _cut(name: str, before: Parts, after: Parts) -> Cut:
 
 
 def _ranks_by_size(
-    lora: LoraFile, read: Sequence[tuple[RawModule, Parts]], size: int, dtype: str | None
+    lora: LoraFile, read: Sequence[tuple[FileModule, Parts]], size: int, dtype: str | None
 ) -> dict[str, int]:
     """The ranks that fill a file of `size` bytes nearly, its header counted."""
     plain = {module.name: parts for module, parts in read if _is_plain(parts)}
@@ -161,7 +162,7 @@ def _ranks_by_size(
 
 def _size_with(
     lora: LoraFile,
-    read: Sequence[tuple[RawModule, Parts]],
+    read: Sequence[tuple[FileModule, Parts]],
     ranks: Mapping[str, int],
     dtype: str | None,
 ) -> int:

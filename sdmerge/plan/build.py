@@ -13,12 +13,14 @@ from sdmerge.adapters import MappedSource
 from sdmerge.adapters.nothing import Nothing
 from sdmerge.adapters.opened import OpenedModels
 from sdmerge.adapters.source import Source
+from sdmerge.album import Album
 from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
 from sdmerge.params import Scalar
-from sdmerge.plan.inputs import Inputs, Member
-from sdmerge.plan.lora import changes, lora_bytes
+from sdmerge.plan.inputs import Inputs, Member, stored_bytes
+from sdmerge.plan.lora import changes, dialect_of
 from sdmerge.plan.marks import Marked
+from sdmerge.plan.ranks import lora_bytes
 from sdmerge.plan.removal import without_idle_layers
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
@@ -53,6 +55,8 @@ class Plan:
     """What methods look at before the first tensor is merged, earlier stages first."""
     texts: Mapping[str, str]
     """What files of prompts and the like say, by how the recipe names them."""
+    albums: Mapping[str, Album]
+    """Pictures that methods look at, by the address of what they show."""
     assets: Mapping[str, Source]
     """Whose tokenizer, scheduler, … the recipe names; others come from the first that has them."""
     scheduler: Mapping[str, Scalar]
@@ -128,7 +132,7 @@ def plan(
     stages: list[StagePlan] = []
     is_lora = recipe.output.layout == "lora"
     for stage in recipe.stages:
-        change = is_lora and stage is recipe.stages[-1]
+        change = dialect_of(recipe.output) if is_lora and stage is recipe.stages[-1] else None
         planned = StagePlanner(stage, inputs, members, recipe.seed, change=change).plan()
         stages.append(planned)
         if stage.name:
@@ -152,6 +156,7 @@ def plan(
         inputs=_inputs(inputs),
         fits=tuple(inputs.fits),
         texts=inputs.texts,
+        albums=inputs.albums,
         assets={
             name: member.source for name, member in last.assets.items() if member.source is not None
         },
@@ -216,7 +221,6 @@ def _report(
 ) -> Report:
     last = stages[-1]
     merged = sum(not is_copy(task.node) for task in tasks)
-    read = [_read_bytes(task, inputs.sources) for task in tasks]
     weights = [source for source in inputs.sources if isinstance(source, MappedSource)]
     left_out = {
         name: source.left_out
@@ -231,9 +235,9 @@ def _report(
         copied=len(tasks) - merged,
         filters=tuple(taken for stage in stages for taken in stage.taken),
         left_out=left_out,
-        read_bytes=sum(read),
+        read_bytes=sum(_read_bytes(task, inputs.sources) for task in tasks),
         write_bytes=_write_bytes(tasks),
-        peak_bytes=_peak_bytes(tasks, read),
+        peak_bytes=_peak_bytes(tasks, inputs.sources),
         notes=(
             *recipe.notes,
             *(note for stage in stages for note in stage.notes),
@@ -243,9 +247,18 @@ def _report(
 
 
 def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
+    return sum(stored_bytes(sources[one.source], _key(task)) for one in set(reads(task.node)))
+
+
+def _held_bytes(task: Task, sources: Sequence[Source]) -> int:
+    """What is read, unpacked: a LoRA's change may be needed number by number."""
     read = [sources[one.source] for one in set(reads(task.node))]
-    key = task.node.key if isinstance(task.node, Moved) else task.key
-    return sum(one.specs[key].nbytes for one in read if not isinstance(one, Nothing))
+    return sum(one.specs[_key(task)].nbytes for one in read if not isinstance(one, Nothing))
+
+
+def _key(task: Task) -> str:
+    """The tensor's name where it is read."""
+    return task.node.key if isinstance(task.node, Moved) else task.key
 
 
 def _write_bytes(tasks: Sequence[Task]) -> int:
@@ -255,10 +268,7 @@ def _write_bytes(tasks: Sequence[Task]) -> int:
     return sum(task.spec.nbytes for task in tasks)
 
 
-def _peak_bytes(tasks: Sequence[Task], read: Sequence[int]) -> int:
+def _peak_bytes(tasks: Sequence[Task], sources: Sequence[Source]) -> int:
     """The largest task's inputs and result, and a float32 copy for what looks at it whole."""
-    held = (
-        inputs + task.spec.nbytes + 4 * task.spec.numel
-        for task, inputs in zip(tasks, read, strict=True)
-    )
+    held = (_held_bytes(task, sources) + task.spec.nbytes + 4 * task.spec.numel for task in tasks)
     return max(held, default=0)

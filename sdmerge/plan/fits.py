@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdmerge.adapters.source import Source
 from sdmerge.manifest import MethodSpec, manifest
-from sdmerge.plan.inputs import Member
+from sdmerge.plan.inputs import Member, stored_bytes
 from sdmerge.plan.tasks import Combine, Fit, Node, Read, Task, Values, reads
 from sdmerge.tensors.space import readable
 from sdmerge.tensors.spec import TensorSpec
@@ -65,14 +66,16 @@ class Fits:
             _put(table, key, value)
         return number
 
-    def notes(self, specs: Sequence[Mapping[str, TensorSpec]]) -> Iterator[str]:
+    def notes(self, sources: Sequence[Source]) -> Iterator[str]:
         """What each fit of this stage reads and computes beside the merge itself."""
         for number in self._known.values():
             fit = self.every[number]
             read = computed = 0
             for key, merge in fit.merges.items():
                 nodes = [node for node in (*merge.inputs, fit.bases[key]) if node is not None]
-                read += sum(specs[one.source][key].nbytes for node in nodes for one in reads(node))
+                read += sum(
+                    stored_bytes(sources[one.source], key) for node in nodes for one in reads(node)
+                )
                 stages = [node for node in nodes if not isinstance(node, Read)]
                 computed += 4 * fit.specs[key].numel * len(stages)
             again = f", and computes {readable(computed)} of earlier stages" if computed else ""

@@ -10,8 +10,10 @@ from pathlib import Path
 from sdmerge.adapters import LoraFile, MappedSource
 from sdmerge.adapters.hub import from_hub
 from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.nothing import Nothing
 from sdmerge.adapters.opened import OpenedModels
 from sdmerge.adapters.source import Source, Space
+from sdmerge.album import Album, address, read_album
 from sdmerge.errors import FileError, PlanError
 from sdmerge.families.export import single_file_map
 from sdmerge.families.family import Family
@@ -61,8 +63,11 @@ class Inputs:
     fits: list[Fit] = field(default_factory=list[Fit])
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """What files of lines say, by how the recipe names them."""
+    albums: dict[str, Album] = field(default_factory=dict[str, Album])
+    """Pictures by the address of what they show."""
     written: dict[Path, str] = field(default_factory=dict[Path, str])
     """How the recipe wrote each path, for the record in the result."""
+    _addresses: dict[str, str] = field(default_factory=dict[str, str])
     _weights: dict[Path, MappedSource] = field(default_factory=dict[Path, MappedSource])
     _loras: dict[Path, LoraFile] = field(default_factory=dict[Path, LoraFile])
     _members: dict[tuple[str, int], tuple[int, Source]] = field(
@@ -110,15 +115,31 @@ class Inputs:
         if not text or "\n" in text:
             return text
         if text not in self.texts:
-            given = Path(text).expanduser()
-            tried = [given] if given.is_absolute() else [root / given for root in self._places()]
-            found = next((path for path in tried if path.is_file()), None)
-            if found is None:
-                places = ", ".join(str(path.parent) for path in tried)
-                what = f"there is no file '{text}'"
-                raise FileError(what, where=where, hint=f"Looked in: {places}.")
-            self.texts[text] = _read_lines(found)
+            self.texts[text] = _read_lines(self._near(text, where, "file"))
         return self.texts[text]
+
+    def pictures(self, text: str, where: str) -> str:
+        """The address of the pictures in the folder that `text` names: near the recipe, or here."""
+        if text not in self._addresses:
+            album = read_album(self._near(text, where, "folder"))
+            self._addresses[text] = address(album)
+            self.albums[self._addresses[text]] = album
+        return self._addresses[text]
+
+    def is_captioned(self, address: str) -> bool:
+        """Whether there are pictures at an address, each of which says what it shows."""
+        album = self.albums.get(address, ())
+        return bool(album) and all(one.caption for one in album)
+
+    def _near(self, text: str, where: str, kind: str) -> Path:
+        """The file or folder that `text` names; none is a FileError."""
+        given = Path(text).expanduser()
+        tried = [given] if given.is_absolute() else [root / given for root in self._places()]
+        for path in tried:
+            if path.is_file() if kind == "file" else path.is_dir():
+                return path
+        places = ", ".join(str(path.parent) for path in tried)
+        raise FileError(f"there is no {kind} '{text}'", where=where, hint=f"Looked in: {places}.")
 
     def _places(self) -> list[Path]:
         places = [self.folder, Path.cwd(), *self.roots]
@@ -180,6 +201,15 @@ class Inputs:
         self.sources.append(source)
         self.names.append(name)
         return len(self.sources) - 1
+
+
+def stored_bytes(source: Source, key: str) -> int:
+    """The bytes of its files that a source reads for a tensor: of a LoRA those of the factors."""
+    if isinstance(source, Nothing):
+        return 0
+    if isinstance(source, LoraSource):
+        return source.nbytes[key]
+    return source.specs[key].nbytes
 
 
 def _read_lines(path: Path) -> str:

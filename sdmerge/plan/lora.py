@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import get_args
 
-from sdmerge.adapters import LoraFile
+from sdmerge.adapters.lora.forms import Form, FormName
 from sdmerge.adapters.lora.kinds import LowRank
-from sdmerge.adapters.lora.origin import likely_families, own_specs
 from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.adapters.nothing import Nothing
 from sdmerge.adapters.source import Source
-from sdmerge.bounds import Bounds
-from sdmerge.errors import InputError, PlanError
-from sdmerge.families.family import Family
+from sdmerge.errors import PlanError
 from sdmerge.method import is_mean
 from sdmerge.methods import METHODS
 from sdmerge.params import Scalar
 from sdmerge.plan.inputs import Inputs, Member
+from sdmerge.plan.ranks import Bound, bounds_by_key, is_matrix
 from sdmerge.plan.tasks import Combine, Difference, Node, Task, reads
-from sdmerge.recipe import Output, Stage
-from sdmerge.tensors.space import parse_size
-from sdmerge.tensors.spec import ITEMSIZE, TensorSpec, parse_dtype
+from sdmerge.recipe import Output
+from sdmerge.tensors.spec import TensorSpec, parse_dtype
 
-Bound = tuple[tuple[str, float], ...]
-"""Bounds as values, for a task's address."""
-
-_PER_TENSOR, _PER_FILE = 220, 1 << 16
-"""Bytes of a header: a name, a dtype, a shape and offsets for each tensor, and the metadata."""
-
-
-def no_base(stage: Stage, inputs: Inputs, stages: Mapping[str, Member]) -> Member | None:
-    """What LoRAs alone are changes of: the family they fit, at its own sizes and without values.
-
-    None where the stage has other models. A LoRA that fits no family so, or several, is an error.
-    """
-    if any(ref.path in stages for ref in stage.models):
-        return None
-    loras = [(ref, inputs.open(ref.path, ref.where)) for ref in stage.models]
-    families: list[Family] = []
-    for ref, lora in loras:
-        if not isinstance(lora, LoraFile):
-            return None
-        likely = likely_families(lora.modules)
-        if len(likely) != 1:
-            titles = " or ".join(family.title for family in likely)
-            what = f"may be for {titles}" if likely else "fits no family at its own sizes"
-            hint = "Name the checkpoint it belongs to: base_model, or --base."
-            raise PlanError(f"'{ref.name}' {what}", where=ref.where, hint=hint)
-        families += likely
-    first = families[0]
-    for (ref, _), family in zip(loras, families, strict=True):
-        if family is not first:
-            what = f"'{ref.name}' is for {family.title}, '{loras[0][0].name}' for {first.title}"
-            raise PlanError(what, where=ref.where)
-    return inputs.member("base", Nothing(first, own_specs(first)), None, stage.where)
+_FORMS: Mapping[str, FormName] = {name: name for name in get_args(FormName)}
+_DIALECTS: Mapping[str, Dialect] = {name: name for name in get_args(Dialect)}
 
 
 def changes(
@@ -64,6 +32,7 @@ def changes(
     if base is None:
         hint = "Name the model that it is a change of: base_model: PATH."
         raise PlanError("a LoRA of checkpoints needs a base_model", where=where, hint=hint)
+    form = _checked(output.lora, base, where)
     dtype = parse_dtype(output.dtype) if output.dtype else _dtype_of(inputs, base)
     found: dict[str, TensorSpec] = {}
     for key, node in result.nodes.items():
@@ -77,16 +46,44 @@ def changes(
             found[key] = TensorSpec(dtype or spec.dtype, spec.shape)
     if not found:
         raise PlanError("the result does not differ from base_model", where=where)
-    bounds = bounds_by_key(output.lora, found)
-    if not any(bounds.values()):
+    bounds = bounds_by_key(output.lora, found, form)
+    if not any(bounds.values()) and form.name != "lokr":
         bounds = _sums_of_ranks(result, base, found, inputs)
         if not bounds:
             hint = "Say one of rank, energy, error, ratio, quantile, size under 'output'."
             raise PlanError("how large is the LoRA to be?", where=where, hint=hint)
     return tuple(
-        Task(key, spec, Difference(result.nodes[key], base.nodes[key], bounds.get(key, ())))
+        Task(key, spec, Difference(result.nodes[key], base.nodes[key], bounds.get(key, ()), form))
         for key, spec in found.items()
     )
+
+
+def form_of(asked: Mapping[str, Scalar]) -> Form:
+    """As what the changes are stored."""
+    name = _FORMS.get(str(asked.get("kind")), "lora")
+    return Form(name, int(asked.get("factor", -1)))
+
+
+def dialect_of(output: Output) -> Dialect:
+    """Whose names the LoRA bears: what is asked for, or what its kind has a name in."""
+    return _DIALECTS.get(str(output.lora.get("dialect")), form_of(output.lora).dialect)
+
+
+def _checked(asked: Mapping[str, Scalar], base: Member, where: str) -> Form:
+    """The form; what goes not together is a PlanError."""
+    form = form_of(asked)
+    if "factor" in asked and form.name != "lokr":
+        raise PlanError("factor belongs to kind: lokr", where=where)
+    if form.factor == 0:
+        hint = "-1 splits as evenly as can be; 8 makes a first factor of 8 rows and columns."
+        raise PlanError("factor = 0 splits nothing", where=where, hint=hint)
+    if "conv_rank" in asked and form.name == "lokr":
+        hint = "Choose a factor; rank is that of the second factor in linear layers."
+        raise PlanError("a LoKr of a convolution has no rank", where=where, hint=hint)
+    if form.name == "dora" and isinstance(base.source, Nothing):
+        hint = "Name the model that they are for: base_model, or --base."
+        raise PlanError("a DoRA holds lengths of the base's weights", where=where, hint=hint)
+    return form
 
 
 def _stays(node: Node, start: Node | None) -> bool:
@@ -97,32 +94,6 @@ def _stays(node: Node, start: Node | None) -> bool:
         return False
     shares = METHODS[node.method].shares(node.values, len(node.inputs))
     return shares is None or is_mean(shares)
-
-
-def is_matrix(key: str, shape: Sequence[int]) -> bool:
-    """Whether a LoRA holds a weight's change as a product: not of biases, norms and embeddings."""
-    return len(shape) >= 2 and not key.endswith("embedding.weight")
-
-
-def bounds_by_key(asked: Mapping[str, Scalar], specs: Mapping[str, TensorSpec]) -> dict[str, Bound]:
-    """The bounds of every matrix's rank, as values; a size becomes the rank that fits."""
-    matrices = {key: spec for key, spec in specs.items() if is_matrix(key, spec.shape)}
-    shared = {
-        name: float(asked[name])
-        for name in ("energy", "error", "ratio", "quantile")
-        if name in asked
-    }
-    linear = int(asked["rank"]) if "rank" in asked else None
-    conv = int(asked["conv_rank"]) if "conv_rank" in asked else None
-    if "size" in asked:
-        fits = rank_that_fits(parse_size(str(asked["size"])), specs, linear, conv)
-        linear = min(fits, linear or fits)
-    found: dict[str, Bound] = {}
-    for key, spec in matrices.items():
-        rank = _rank(spec, linear, conv)
-        own = {**shared, "rank": float(rank)} if rank is not None else shared
-        found[key] = tuple(own.items())
-    return found
 
 
 def _sums_of_ranks(
@@ -152,66 +123,6 @@ def _rank_in(source: Source, key: str) -> int | None:
     if not all(isinstance(edit, LowRank) for edit in edits):
         return None
     return sum(edit.rank or 0 for edit in edits)
-
-
-def bounds_of(values: Bound) -> Bounds:
-    """The bounds that a task carries."""
-    given = dict(values)
-    rank = given.pop("rank", None)
-    return Bounds(rank=None if rank is None else int(rank), **given)
-
-
-def rank_that_fits(
-    size: int, specs: Mapping[str, TensorSpec], linear: int | None, conv: int | None
-) -> int:
-    """The largest rank at which the file is no larger than `size`; an InputError if none is."""
-    low, high = 0, max(linear or 0, *(min(_sides(spec)) for spec in specs.values()))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if file_bytes(specs, middle, conv) <= size:
-            low = middle
-        else:
-            high = middle - 1
-    if low == 0:
-        least = file_bytes(specs, 1, conv)
-        hint = "Ask for more, or leave components out."
-        raise InputError(f"{size:,} bytes are too few: at rank 1 it has {least:,}", hint=hint)
-    return low
-
-
-def file_bytes(specs: Mapping[str, TensorSpec], linear: int | None, conv: int | None) -> int:
-    """The most that a LoRA of these ranks takes on disk; None: full ranks."""
-    total = _PER_FILE
-    for key, spec in specs.items():
-        if not is_matrix(key, spec.shape):
-            total += spec.nbytes + _PER_TENSOR
-            continue
-        rows, columns = _sides(spec)
-        rank = min(rows, columns, _rank(spec, linear, conv) or rows)
-        total += rank * (rows + columns) * ITEMSIZE[spec.dtype] + 3 * _PER_TENSOR
-    return total
-
-
-def lora_bytes(tasks: Sequence[Task]) -> int:
-    """The most that the tasks' LoRA takes on disk."""
-    total = 0
-    for task in tasks:
-        bounds = task.node.bounds if isinstance(task.node, Difference) else ()
-        rank = bounds_of(bounds).rank
-        total += file_bytes({task.key: task.spec}, rank, rank) - _PER_FILE
-    return total + _PER_FILE
-
-
-def _rank(spec: TensorSpec, linear: int | None, conv: int | None) -> int | None:
-    """A convolution's rank has a limit of its own, which a smaller one for all may lower."""
-    if conv is None or math.prod(spec.shape[2:]) == 1:
-        return linear
-    return min(conv, linear) if linear is not None and conv > linear else conv
-
-
-def _sides(spec: TensorSpec) -> tuple[int, int]:
-    rows = spec.shape[0] if spec.shape else 1
-    return rows, max(1, spec.numel // max(1, rows))
 
 
 def _dtype_of(inputs: Inputs, base: Member) -> str | None:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdmerge.adapters import LoraFile
+from sdmerge.adapters.lora.spelling import Dialect
+from sdmerge.adapters.nothing import Nothing
 from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, Space, manifest
 from sdmerge.params import Scalar
+from sdmerge.plan.alone import no_base
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.fits import Fits, Whole, whole_model
 from sdmerge.plan.inputs import Inputs, Member
-from sdmerge.plan.lora import no_base
 from sdmerge.plan.marks import Marked
 from sdmerge.plan.match import check_complete, check_members
 from sdmerge.plan.report import ComponentReport
@@ -55,7 +57,8 @@ class _Part:
 class StagePlanner:
     """Plans one stage; `stages` are the earlier ones by name.
 
-    One whose result is a change may do without a base, if its models are changes themselves.
+    One whose result is a `change`, in a dialect, may do without a base, if its models are changes
+    themselves.
     """
 
     def __init__(
@@ -65,19 +68,22 @@ class StagePlanner:
         stages: Mapping[str, Member],
         seed: int,
         *,
-        change: bool = False,
+        change: Dialect | None = None,
     ) -> None:
         self._stage = stage
         self._inputs = inputs
         self._stages = stages
         self._seed = seed
         self._spec = manifest()[stage.method]
-        self._alone = no_base(stage, inputs, stages) if change and stage.base is None else None
+        self._alone = None
+        if change is not None and stage.base is None:
+            self._alone = no_base(stage, inputs, stages, change)
+        self._refuse_running_nothing()
         self._base = self._alone or self._open_base()
         self._parts = self._open_parts()
         self._first = self._base or self._parts[0].member
         self._model = self._anatomy()
-        self._notes: list[str] = []
+        self._notes: list[str] = _rivals(self._alone)
         self._fits = Fits(inputs.fits, seed)
 
     def plan(self) -> StagePlan:
@@ -95,7 +101,7 @@ class StagePlanner:
             specs.update({key: holder.specs[key] for key in parts[name]})
         settings = [self._stage.parameters, *(part.settings for part in self._parts)]
         told = [note for part in self._parts for note in part.member.notes]
-        fitted = self._fits.notes([source.specs for source in self._inputs.sources])
+        fitted = self._fits.notes(self._inputs.sources)
         defaults = differing_defaults(self._spec, settings)
         notes: list[str] = [*told, *self._notes, *valuer.notes, *fitted, *defaults]
         member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
@@ -126,11 +132,21 @@ class StagePlanner:
         unsaid = frozenset(name for name in rules if name not in self._stage.components)
         settings = [part.settings for part in self._parts]
         model = replace(self._model, whole=unsaid)
-        valuer = Valuer(self._stage, model, settings, self._inputs.lines)
+        valuer = Valuer(self._stage, model, settings, self._inputs)
         for name, rule in rules.items():
             own = tuple(self._keys(self._first, name))
             valuer.add_rule(name, rule, replace(self._model, keys=own))
         return valuer
+
+    def _refuse_running_nothing(self) -> None:
+        """Changes alone are no model that runs."""
+        rules = self._stage.components.values()
+        names = [self._spec.name, *(rule.method for rule in rules if rule.method)]
+        for spec in (manifest()[name] for name in names):
+            if self._alone is not None and spec.fit is not None and spec.fit.probe is not None:
+                what = f"{spec.name} looks at models that run, so it needs a base_model"
+                hint = "Name the model that the LoRAs are for: base_model, or --base."
+                raise PlanError(what, where=self._stage.where, hint=hint)
 
     def _open_base(self) -> Member | None:
         if self._stage.base is None:
@@ -363,6 +379,14 @@ class StagePlanner:
             )
             for part in parts
         ]
+
+
+def _rivals(alone: Member | None) -> list[str]:
+    """A note where LoRAs alone leave open what they are for."""
+    if alone is None or not isinstance(alone.source, Nothing) or not alone.source.rivals:
+        return []
+    titles = " or ".join(one.title for one in (alone.family, *alone.source.rivals))
+    return [f"the LoRAs may be for {titles}: the result is the same"]
 
 
 def _shared(component: str, holder: Member, family: Family) -> bool:

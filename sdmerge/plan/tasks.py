@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sdmerge.adapters.lora.forms import PLAIN, Form
 from sdmerge.adapters.source import Space as Presented
 from sdmerge.manifest import Space
 from sdmerge.method import Values
@@ -71,11 +72,15 @@ Node = Read | Combine | Apply | Moved
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a node has beyond another one, which a LoRA holds; `bounds` are those of its rank."""
+    """What a node has beyond another one, which a LoRA holds; `bounds` are those of its rank.
+
+    `form` is as what a matrix's or a kernel's change is stored.
+    """
 
     node: Node
     base: Node
     bounds: tuple[tuple[str, float], ...] = ()
+    form: Form = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def node_key(
         return node_key(node.node, node.key, content, fits)
     if isinstance(node, Difference):
         both = [node_key(one, key, content, fits) for one in (node.node, node.base)]
-        return _digest("difference", *both, list(node.bounds))
+        return _digest("difference", *both, list(node.bounds), node.form.name, node.form.factor)
     inputs = [node_key(child, key, content, fits) for child in node.inputs]
     base = node_key(node.base, key, content, fits) if node.base is not None else ""
     chance = [node.seed, key, list(node.names)] if node.seed is not None else []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sdmerge.errors import PlanError
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.method import Value, Values
-from sdmerge.params import Param, Scalar
+from sdmerge.params import FILES, Param, Scalar
 from sdmerge.plan.anatomy import Anatomy
+from sdmerge.plan.inputs import Inputs
 from sdmerge.plan.marks import Marked, Tally
 from sdmerge.plan.settings import Resolved, Taken, resolve
 from sdmerge.recipe import ComponentRule, Grouped, Setting, Stage
@@ -32,10 +33,10 @@ class Valuer:
         stage: Stage,
         model: Anatomy,
         settings: Sequence[Mapping[str, Setting]],
-        lines: Callable[[str, str], str],
+        inputs: Inputs,
     ) -> None:
         self._stage = stage
-        self._lines = lines
+        self._inputs = inputs
         self._resolved: dict[int, Resolved] = {}
         self._tally = Tally([ref.name for ref in stage.models])
         self.taken: list[Taken] = []
@@ -72,7 +73,20 @@ class Valuer:
         self, key: str, spec: MethodSpec, parts: Sequence[Part], rule: ComponentRule | None
     ) -> Values:
         """The values of all of the method's parameters for the tensor `key`."""
-        return tuple((param.name, self._value(key, param, parts, rule)) for param in spec.params)
+        found = {param.name: self._value(key, param, parts, rule) for param in spec.params}
+        albums = [found[param.name] for param in spec.params if param.kind == "pictures"]
+        shown = [self._inputs.is_captioned(one) for album in albums for one in _each(album)]
+        for param in spec.params:
+            if param.kind == "lines":
+                said = _each(found[param.name])
+                self._refuse_silence(param, said, shown or [False] * len(said))
+        return tuple(found.items())
+
+    def _refuse_silence(self, param: Param, said: Sequence[str], shown: Sequence[bool]) -> None:
+        """Lines have to be given, unless every picture of a model says what it shows."""
+        if not all(text.strip() or is_shown for text, is_shown in zip(said, shown, strict=True)):
+            hint = f"{param.doc} Write a file's name, or a list."
+            raise PlanError(f"the merge needs {param.name}", where=self._stage.where, hint=hint)
 
     def _value(
         self, key: str, param: Param, parts: Sequence[Part], rule: ComponentRule | None
@@ -86,7 +100,7 @@ class Valuer:
             self._first(key, param, (own, part.settings.get(param.name), shared), part)
             for part in parts
         ]
-        if param.kind == "lines":
+        if param.kind in FILES:
             return tuple(str(value) for value in found)
         return tuple(float(value) for value in found)
 
@@ -111,13 +125,17 @@ class Valuer:
         return self._said(param, param.default, self._stage.where)
 
     def _said(self, param: Param, value: Scalar, where: str) -> Scalar:
-        """The value; of lines what they say, wherever they are written."""
-        if param.kind != "lines" or not isinstance(value, str):
+        """The value; of lines what they say, and of pictures their address."""
+        if not isinstance(value, str) or not value.strip():
             return value
-        if not value.strip():
-            hint = f"{param.doc} Write a file's name, or a list."
-            raise PlanError(f"the merge needs {param.name}", where=where, hint=hint)
-        return self._lines(value, where)
+        if param.kind == "lines":
+            return self._inputs.lines(value, where)
+        return self._inputs.pictures(value, where) if param.kind == "pictures" else value
+
+
+def _each(value: Value) -> list[str]:
+    """Of text one, or one per model."""
+    return [str(one) for one in value] if isinstance(value, tuple) else [str(value)]
 
 
 def _owners(

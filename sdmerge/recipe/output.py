@@ -20,8 +20,17 @@ _SHARE = Range(0.0, 1.0)
 _REMOVE = Param(
     "remove_below", "float", 0.0, "Layers whose branches have smaller gains are left out.", _SHARE
 )
+_FACTOR = Range(-1, 64, limits=(-1, 4096))
+
+_KINDS = ("lora", "locon", "dora", "lokr")
 
 LORA: tuple[Param, ...] = (
+    Param(
+        "kind", "choice", "lora",
+        "As what a change is stored; locon is lora by its name for convolutions.",
+        choices=_KINDS,
+    ),
+    Param("factor", "int", -1, "Size of a LoKr's first factor; -1 is as even as can be.", _FACTOR),
     Param("rank", "int", 32, "Largest rank of a module.", _RANK),
     Param("conv_rank", "int", 32, "Largest rank of a convolution, if it is another.", _RANK),
     Param("energy", "float", 0.95, "Share of the squared norm that each module keeps.", _SHARE),
@@ -29,11 +38,16 @@ LORA: tuple[Param, ...] = (
     Param("ratio", "float", 0.1, "Singular values of this share of the largest stay.", _SHARE),
     Param("quantile", "float", 0.75, "Share of the sum of singular values that stays.", _SHARE),
     Param("size", "text", "50MB", "Largest size of the file: the rank is what fits."),
-    Param("dialect", "choice", "diffusers", "Whose names it bears.", choices=_DIALECTS),
+    Param("dialect", "choice", "diffusers", "Whose names it bears; of a LoKr kohya's.",
+          choices=_DIALECTS),
     Param("partial", "bool", False, "Leave out what the dialect has no words for, and list it."),
-)
+)  # fmt: skip
 """What `output` takes beside `layout: lora`. A rank is the smallest that keeps to all shares, but
-no larger than `rank` and `size` allow. Without any of them it is the sum of the inputs' ranks."""
+no larger than `rank` and `size` allow. Without any of them it is the sum of the inputs' ranks; the
+second factor of a LoKr, whose rank it is there, is whole."""
+
+BOUNDS = ("rank", "conv_rank", "energy", "error", "ratio", "quantile", "size")
+"""Those of them that say how much is kept."""
 
 
 def read_output(fields: Mapping[str, Node]) -> Output:

@@ -16,15 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from sdmerge.errors import PlanError
-from sdmerge.fit import Change, Keep, Said, Training
+from sdmerge.fit import Change, Examples, Keep, Said, Training
 from sdmerge.plan import Plan
 from sdmerge.sample.changed import Changed, layers_of
-from sdmerge.sample.denoising import denoising_loss
+from sdmerge.sample.denoising import denoising_loss, draw_latent
 from sdmerge.sample.draw import Shot, draw
 from sdmerge.sample.gather import squared_gradients, watched
 from sdmerge.sample.pipeline import build_pipeline
+from sdmerge.sample.references import encoded
 from sdmerge.sample.settings import Sampling
-from sdmerge.sample.zipping import Lessons, found, lessons, train
+from sdmerge.sample.zipping import Example, Lessons, found, lessons, train
 from sdmerge.scorers import SCORERS
 from sdmerge.scoring.choice import parse_choice
 from sdmerge.scoring.loader import Loader
@@ -75,22 +76,23 @@ class PipelineProbe:
         yield from ((key, one.cpu()) for key, one in sums.items())
 
     def mergers(
-        self, changes: Mapping[str, Sequence[Change | None]], prompts: Mapping[str, Sequence[str]],
+        self, changes: Mapping[str, Sequence[Change | None]], shown: Mapping[str, Examples],
         training: Training, said: Said,
     ) -> Iterator[tuple[str, Mapping[int, Tensor]]]:  # fmt: skip
-        """Column mergers, trained on latents that each model draws for its own prompts.
+        """Column mergers, trained on references, or on what each model draws for its own prompts.
 
         The last plan is the base's; every model is the base with its changes at work.
         """
         pipeline = self._pipeline(-1)
         parameters = dict(self._parameters(pipeline))
         changed = Changed(layers_of(self._layers(pipeline)), parameters, changes)
-        shots = {name: self._shots(own, training.samples) for name, own in prompts.items()}
+        given = {name: encoded(pipeline, own) for name, own in shown.items()}
         with changed.hooked():
             taught: dict[str, Lessons] = {}
-            for place, (name, own) in enumerate(shots.items()):
+            for place, (name, own) in enumerate(shown.items()):
                 with changed.alone(place):
-                    taught[name] = lessons(pipeline, own, training, GUIDANCE)
+                    examples = given[name] or self._drawn(pipeline, own.prompts, training)
+                    taught[name] = lessons(pipeline, examples, training, self.seed)
             train(pipeline, changed, taught, training, said)
         yield from found(changed.mergers)
 
@@ -147,6 +149,13 @@ class PipelineProbe:
 
     def _shots(self, prompts: Sequence[str], samples: int) -> list[Shot]:
         return [Shot(prompts[n % len(prompts)], self.seed + n) for n in range(samples)]
+
+    def _drawn(self, pipeline: Any, prompts: Sequence[str], training: Training) -> list[Example]:
+        """What the pipeline itself draws."""
+        return [
+            Example(draw_latent(pipeline, shot, training.steps, GUIDANCE), shot.prompt)
+            for shot in self._shots(prompts, training.samples)
+        ]
 
     def _parts(self, pipeline: Any) -> Iterator[tuple[str, nn.Module]]:
         for name in component_names(self.plans[0]):

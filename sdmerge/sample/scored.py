@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from sdmerge.album import pictures_in
 from sdmerge.errors import FileError
 from sdmerge.sample.draw import Drawer, Shot
 from sdmerge.sample.settings import Sampling
 from sdmerge.scoring.panel import Scored, Shown, open_picture
-from sdmerge.scoring.prompts import Line, pictures_in
+from sdmerge.scoring.prompts import Line
 from sdmerge.scoring.statistics import Key
 
 

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from sdmerge.fit import Said, Training
 from sdmerge.sample.changed import Changed
-from sdmerge.sample.denoising import Noisy, draw_latent, noisy
-from sdmerge.sample.draw import Shot
+from sdmerge.sample.denoising import Noisy, noisy
 
 APART = 0.01
 """The mean similarity per layer at which mergers count as apart, and training ends."""
@@ -26,7 +25,7 @@ _SEEDS = 10_000  # further apart than the seeds of what is drawn
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """What a model alone says of noisy latents of its own: one lesson after the other."""
+    """What a model alone says of noisy latents of what it is for: one lesson after the other."""
 
     prompts: Sequence[str]
     seen: Noisy
@@ -37,18 +36,25 @@ class Lessons:
         return Lessons(self.prompts[chosen], _part(self.seen, chosen), self.said[chosen])
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A latent picture [1, c, h, w] of what a model is for, and a prompt that asks for it."""
+
+    latent: Tensor
+    prompt: str
+
+
 @torch.no_grad()
-def lessons(pipeline: Any, shots: Sequence[Shot], training: Training, guidance: float) -> Lessons:
-    """What the pipeline says of pictures that it draws itself, the shots in turn.
+def lessons(pipeline: Any, examples: Sequence[Example], training: Training, seed: int) -> Lessons:
+    """What the pipeline says of the examples, taken in turn.
 
     As many as the training takes, each with another noise at another time.
     """
     count = training.updates * training.batch
-    drawn = [draw_latent(pipeline, shot, training.steps, guidance) for shot in shots]
-    own = [shots[n % len(shots)].prompt for n in range(count)]
+    turns = [examples[n % len(examples)] for n in range(count)]
+    own = [one.prompt for one in turns]
     seen = _together(
-        noisy(pipeline, drawn[n % len(shots)], shots[0].seed + _SEEDS * (n + 1))
-        for n in range(count)
+        noisy(pipeline, one.latent, seed + _SEEDS * (n + 1)) for n, one in enumerate(turns)
     )
     parts = [slice(n, n + _AT_ONCE) for n in range(0, count, _AT_ONCE)]
     said = [_part(seen, part).predicted(pipeline, own[part]) for part in parts]

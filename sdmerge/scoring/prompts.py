@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sdmerge.album import pictures_in
 from sdmerge.errors import FileError
 
-PICTURES = (".png", ".webp", ".jpg", ".jpeg", ".bmp")
 _KEYS = ("prompt", "caption", "reference")
 
 
@@ -72,14 +72,3 @@ def with_references(lines: Sequence[Line], folder: Path) -> list[Line]:
         what = f"holds {len(found)} pictures for {len(lines)} prompts"
         raise FileError(what, where=str(folder), hint="References are one per prompt, in order.")
     return [replace(line, reference=path) for line, path in zip(lines, found, strict=True)]
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, in the order of their names; none is an error."""
-    if not folder.is_dir():
-        raise FileError("there is no such folder of pictures", where=str(folder))
-    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES]
-    if not found:
-        kinds = ", ".join(PICTURES)
-        raise FileError(f"holds no pictures ({kinds})", where=str(folder))
-    return sorted(found, key=lambda path: path.name)

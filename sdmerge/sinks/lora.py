@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 import torch
 
-from sdmerge.adapters.lora.parts import DOWN, UP, Parts
+from sdmerge.adapters.lora.forms import Form
+from sdmerge.adapters.lora.parts import Parts
 from sdmerge.adapters.lora.saving import check_target, write_lora
 from sdmerge.adapters.lora.saying import cannot_say
 from sdmerge.adapters.lora.spelling import Dialect, Spelling
@@ -18,7 +18,8 @@ from sdmerge.adapters.lora.writing import Encoded, encode
 from sdmerge.engine import Engine
 from sdmerge.errors import PlanError
 from sdmerge.plan import Plan, Task
-from sdmerge.plan.lora import is_matrix
+from sdmerge.plan.lora import dialect_of, form_of
+from sdmerge.plan.ranks import is_matrix
 from sdmerge.sinks.change import Change, make_change
 from sdmerge.sinks.provenance import lora_metadata
 from sdmerge.tensors.spec import TensorSpec
@@ -46,9 +47,7 @@ class LoraSink:
     @property
     def dialect(self) -> Dialect:
         """Whose names the file bears."""
-        word = self._opened.recipe.output.lora.get("dialect", "diffusers")
-        known: tuple[Dialect, ...] = get_args(Dialect)
-        return next(one for one in known if one == word)
+        return dialect_of(self._opened.recipe.output)
 
     @property
     def error(self) -> float:
@@ -128,7 +127,8 @@ class LoraSink:
         """
         plan = self._opened
         spelling = Spelling(plan.family, plan.start, self.dialect)
-        blanks = {key: _blank(key, plan.start[key].shape) for key in keys}
+        form = form_of(plan.recipe.output.lora)
+        blanks = {key: _blank(key, plan.start[key].shape, form) for key in keys}
         weights = {key: one for key, one in blanks.items() if not key.endswith(".bias")}
         unsaid = cannot_say(_by_weight(weights, plan.start), spelling)
         rest = {key: one for key, one in blanks.items() if key not in unsaid}
@@ -139,12 +139,10 @@ class LoraSink:
         return unsaid
 
 
-def _blank(key: str, shape: tuple[int, ...]) -> Parts:
-    if not is_matrix(key, shape):
-        return {"diff": torch.empty(shape, device="meta")}
-    ones = (1,) * (len(shape) - 2)
-    up, down = (shape[0], 1, *ones), (1, *shape[1:])
-    return {UP: torch.empty(up, device="meta"), DOWN: torch.empty(down, device="meta")}
+def _blank(key: str, shape: tuple[int, ...], form: Form) -> Parts:
+    if is_matrix(key, shape):
+        return form.blank(shape)
+    return {"diff": torch.empty(shape, device="meta")}
 
 
 def _by_weight(changes: Mapping[str, Parts], specs: Mapping[str, TensorSpec]) -> dict[str, Parts]:

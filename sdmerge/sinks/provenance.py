@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from sdmerge.adapters.lora.saving import lora_header
+from sdmerge.adapters.nothing import Nothing
 from sdmerge.errors import InputError
 from sdmerge.manifest import manifest
 from sdmerge.plan import Input, Plan
+from sdmerge.plan.lora import form_of
 from sdmerge.recipe import Recipe, Setting, Stage, parse_recipe, recipe_id, to_yaml
 from sdmerge.tensors.header import read_header
 
@@ -75,15 +77,19 @@ def lora_metadata(
     shown = {key: rank for key, (rank, _) in kept.items() if key and rank}
     rank = str(next(iter(shown.values()))) if len(set(shown.values())) == 1 else "Dynamic"
     spec = _modelspec(plan, title)
+    if any(isinstance(source, Nothing) and source.rivals for source in plan.sources):
+        spec = {HASH_SLOT: ""}  # they leave open what they are for
     if architecture := spec.get("modelspec.architecture"):
         spec["modelspec.architecture"] = f"{architecture}/lora"
+    module, arguments = form_of(plan.recipe.output.lora).network
     return {
         "format": "pt",
         **own,
         **_webui(plan, own["sdmerge.recipe"]),
         **spec,
         "sdmerge.error": _dump({"total": errors.pop(""), "modules": errors}),
-        "ss_network_module": "networks.lora",
+        "ss_network_module": module,
+        **({"ss_network_args": _dump(arguments)} if arguments else {}),
         "ss_network_dim": rank,
         "ss_network_alpha": rank,
     }
@@ -136,19 +142,19 @@ def _portable_stage(stage: Stage, texts: Mapping[str, str], folder: Path) -> Sta
         name: replace(
             rule,
             take=_shown(rule.take, folder) if rule.take else None,
-            parameters=_with_lines(rule.method, rule.parameters, texts),
+            parameters=_carried(rule.method, rule.parameters, texts, folder),
         )
         for name, rule in stage.components.items()
     }
     return replace(
         stage,
-        parameters=_with_lines(stage.method, stage.parameters, texts),
+        parameters=_carried(stage.method, stage.parameters, texts, folder),
         base=_shown(stage.base, folder) if stage.base else None,
         models=tuple(
             replace(
                 ref,
                 path=_shown(ref.path, folder),
-                parameters=_with_lines(stage.method, ref.parameters, texts),
+                parameters=_carried(stage.method, ref.parameters, texts, folder),
             )
             for ref in stage.models
         ),
@@ -160,20 +166,20 @@ def _portable_stage(stage: Stage, texts: Mapping[str, str], folder: Path) -> Sta
     )
 
 
-def _with_lines(
-    method: str | None, parameters: Mapping[str, Setting], texts: Mapping[str, str]
+def _carried(
+    method: str | None, parameters: Mapping[str, Setting], texts: Mapping[str, str], folder: Path
 ) -> Mapping[str, Setting]:
-    """The parameters with what their files say in place of the files' names."""
-    named = (
-        {param.name for param in manifest()[method].params if param.kind == "lines"}
-        if method
-        else ()
-    )
+    """The parameters with what files of lines say for their names, and ways to pictures."""
+    kinds = {param.name: param.kind for param in manifest()[method].params} if method else {}
+
+    def carried(name: str, value: str) -> str:
+        if kinds.get(name) == "lines":
+            return texts.get(value, value)
+        return _shown(value, folder) if value and kinds.get(name) == "pictures" else value
+
     return {
         name: tuple(
-            replace(rule, value=texts.get(rule.value, rule.value))
-            if name in named and isinstance(rule.value, str)
-            else rule
+            replace(rule, value=carried(name, rule.value)) if isinstance(rule.value, str) else rule
             for rule in setting
         )
         for name, setting in parameters.items()

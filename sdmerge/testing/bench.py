@@ -6,18 +6,20 @@ import itertools
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sdmerge.album import Reference
 from sdmerge.engine import SLAB, Engine
 from sdmerge.fitting import FitModels, find
 from sdmerge.lowrank import Factors, dense
 from sdmerge.manifest import Space
 from sdmerge.method import Method
 from sdmerge.methods.kernels import tally, with_kernel
-from sdmerge.params import Kind, Param, Scalar
+from sdmerge.params import FILES, Kind, Param, Scalar
 from sdmerge.plan.fits import Fits
 from sdmerge.plan.tasks import Combine, Fit, Read, Task
 from sdmerge.plan.tasks import Values as TaskValues
@@ -34,7 +36,9 @@ COMPANION = "unet.conv_out.bias"
 _WORDS: Mapping[Kind, tuple[Scalar, ...]] = {
     "lines": ("one\n", "one\ntwo\n"),
     "text": ("clip", "aesthetic"),
+    "pictures": ("", "album"),
 }
+_ALBUMS = {"album": (Reference(Path("one.png"), "one"),)}
 _MOST_CORNERS = 64
 _NEVER_LOADED = ((),)
 """Models that a stand-in plays: that there are any gives a fit a seed."""
@@ -191,7 +195,9 @@ class Bench:
     def _found(self, fit: Fit, engine: Engine) -> dict[str, Any]:
         """What the method's fit finds; a stand-in plays the models that run."""
         found: dict[str, Any] = {}
-        for key, value in find(fit, self.method, FitModels(fit, engine, StandIn(fit))):
+        for key, value in find(
+            fit, self.method, FitModels(fit, engine, StandIn(fit), albums=_ALBUMS)
+        ):
             known = found.setdefault(key, {})
             found[key] = {**known, **value} if isinstance(value, Mapping) else value
         return found
@@ -228,7 +234,7 @@ class Bench:
         yield DEFAULTS
         for param in self.method.spec.params:
             yield from ({param.name: end} for end in ends(param))
-            if param.per_model and param.kind != "lines":
+            if param.per_model and param.kind not in FILES:
                 low, high = (float(end) for end in ends(param)[:2])
                 yield {param.name: (low, high, low, high)}
 

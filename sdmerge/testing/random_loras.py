@@ -1,29 +1,33 @@
 """Random LoRAs: for any checkpoint, of any kind, in diffusers', kohya's or PEFT's names."""
 
+# safetensors types its writer in part
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Tensor
+from safetensors.torch import save_file
 
 from sdmerge.adapters import MappedSource, open_model
+from sdmerge.adapters.lora.folder import ADAPTER_NAME
+from sdmerge.adapters.lora.saving import write_lora
+from sdmerge.adapters.lora.scaling import CONFIG_NAME
+from sdmerge.adapters.lora.spelling import Dialect
+from sdmerge.adapters.lora.writing import encode
 from sdmerge.errors import InputError, nearest
-from sdmerge.tensors.dtypes import TORCH, code_of
-from sdmerge.tensors.spec import TensorSpec, parse_dtype
-from sdmerge.tensors.writer import SafetensorsWriter
+from sdmerge.tensors.dtypes import TORCH
+from sdmerge.tensors.spec import parse_dtype
 from sdmerge.testing.random_parts import ADAPTERS, WITH_ALPHA, Draw, Parts
 
-Dialect = Literal["diffusers", "kohya", "peft"]
 _SPREAD = 0.02
 _COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2")
-_LETTERS = {"lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight"}
-_SHORT = {"text_encoder": "te", "text_encoder_2": "te2", "transformer": "unet"}
-_TYPES = {"loha": "LOHA", "lokr": "LOKR"}
+_PEFT = {"loha": "LOHA", "lokr": "LOKR"}
+"""PEFT's names of kinds that it alone writes so."""
 
 
 def random_lora(
@@ -52,22 +56,19 @@ def random_lora(
     source = open_model(model)
     if not isinstance(source, MappedSource):
         raise InputError("is not a checkpoint", where=str(model))
-    code, draw = TORCH[parse_dtype(dtype)], Draw(seed, spread)
-    tensors: dict[str, Tensor] = {}
-    changed: list[str] = []
+    code, draw = parse_dtype(dtype), Draw(seed, spread)
+    learned: dict[str, Parts] = {}
     for key in _trained(source, kind, components, targets):
         parts = ADAPTERS[kind](source.specs[key].shape, rank, draw)
         parts = {end: part for end, part in parts.items() if _has(source, key, end)}
-        named = _named(source, key, parts, kind, dialect, alpha=alpha)
-        tensors |= {name: part.to(code) if part.dim() else part for name, part in named.items()}
-        changed += [key] if parts else []
-    file = path / "adapter_model.safetensors" if dialect == "peft" else path
-    if dialect == "peft":
-        path.mkdir(parents=True, exist_ok=True)
-        words = {"peft_type": _TYPES.get(kind, "LORA"), "r": rank, "lora_alpha": alpha}
-        (path / "adapter_config.json").write_text(json.dumps({**words, "alpha": alpha}), "utf-8")
-    plain = kind == "lora" and dialect == "diffusers"
-    _write(file, tensors, _metadata(changed, rank, alpha) if plain else {"format": "pt"})
+        if parts:
+            scaled = {"alpha": torch.tensor(alpha)} if kind.startswith(WITH_ALPHA) else {}
+            learned[key] = {**parts, **scaled}
+    if dialect == "peft" and (name := _PEFT.get(kind.partition("-")[0])):
+        _write_peft(path, source, learned, code, {"peft_type": name, "r": rank, "alpha": alpha})
+    else:
+        encoded = encode(learned, source.family, source.specs, dialect, dtype=code)
+        write_lora(path, encoded, {}, force=True)
     source.close()
     return path
 
@@ -88,40 +89,21 @@ def _has(source: MappedSource, key: str, end: str) -> bool:
     return end not in ("diff_b", "b_norm") or key.removesuffix("weight") + "bias" in source.specs
 
 
-def _named(
-    source: MappedSource, key: str, parts: Parts, kind: str, dialect: Dialect, *, alpha: float
-) -> Parts:
-    """The parts under the names of a dialect, with an alpha where it has one."""
-    component, _, name = key.partition(".")
-    saved = source.family.component(component).saved_key(name).removesuffix(".weight")
-    if dialect == "peft":
-        return {f"base_model.model.{saved}.{_LETTERS.get(end, end)}": part
-                for end, part in parts.items()}  # fmt: skip
-    if dialect == "diffusers" and kind == "lora":
-        return {f"{component}.{saved}.{_LETTERS[end]}": part for end, part in parts.items()}
-    if parts and kind.startswith(WITH_ALPHA):
-        parts = {**parts, "alpha": torch.tensor(alpha)}
-    if dialect == "diffusers":
-        return {f"{component}.{saved}.{end}": part for end, part in parts.items()}
-    short = _SHORT.get(component, component)
-    if short == "te" and "text_encoder_2" in source.family.by_name:
-        short = "te1"
-    flat = saved.replace(".", "_")
-    return {f"lora_{short}_{flat}.{end}": part for end, part in parts.items()}
-
-
-def _write(path: Path, tensors: Parts, metadata: dict[str, str]) -> None:
-    specs = {
-        name: TensorSpec(code_of(tensor.dtype), tuple(tensor.shape))
-        for name, tensor in tensors.items()
-    }
-    with SafetensorsWriter(path, specs, metadata) as writer:
-        for name, tensor in tensors.items():
-            writer.write(name, tensor.reshape(-1))
-
-
-def _metadata(modules: list[str], rank: int, alpha: float) -> dict[str, str]:
-    names = {key.split(".", 1)[0] for key in modules}
-    settings = {f"{name}.{word}": value for name in sorted(names)
-                for word, value in (("r", rank), ("lora_alpha", alpha))}  # fmt: skip
-    return {"format": "pt", "lora_adapter_metadata": json.dumps(settings)}
+def _write_peft(
+    path: Path,
+    source: MappedSource,
+    learned: Mapping[str, Parts],
+    dtype: str,
+    config: Mapping[str, object],
+) -> None:
+    """A PEFT adapter of a kind that sdmerge itself does not write so."""
+    tensors: Parts = {}
+    for key, parts in learned.items():
+        component, _, name = key.partition(".")
+        module = source.family.component(component).saved_key(name).removesuffix(".weight")
+        for end, part in parts.items():
+            if end != "alpha":
+                tensors[f"base_model.model.{module}.{end}"] = part.to(TORCH[dtype])
+    path.mkdir(parents=True, exist_ok=True)
+    (path / CONFIG_NAME).write_text(json.dumps(config), "utf-8")
+    save_file(tensors, path / ADAPTER_NAME)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sdmerge.fit import Change, Keep, Said, Training
+from sdmerge.fit import Change, Examples, Keep, Said, Training
 from sdmerge.plan.tasks import Fit
 
 _MOST_CHANNELS = 1000
@@ -65,12 +65,12 @@ class StandIn:
         return sign * sum(float(tensor.double().sum()) for tensor in weights.values())
 
     def mergers(
-        self, changes: Mapping[str, Sequence[Change | None]], prompts: Mapping[str, Sequence[str]],
+        self, changes: Mapping[str, Sequence[Change | None]], shown: Mapping[str, Examples],
         training: Training, said: Said,
     ) -> Iterator[tuple[str, Mapping[int, Tensor]]]:  # fmt: skip
         """Random numbers, far from 1."""
         said(1.0, {})
-        asked = list(zip(prompts.values(), training.weights, strict=True))
+        asked = list(zip(shown.values(), training.weights, strict=True))
         shared = replace(training, weights=())
         for key, inputs in changes.items():
             shape = self._fit.specs[key].shape

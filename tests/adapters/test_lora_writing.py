@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.adapters import LoraFile, open_model
-from sdmerge.adapters.lora.learned import raw_modules, read_learned
+from sdmerge.adapters.lora.learned import read_learned
 from sdmerge.adapters.lora.parts import ALPHA, DOWN, MAGNITUDE, UP, Parts, parts_of
 from sdmerge.adapters.lora.saving import check_target, write_lora
 from sdmerge.adapters.lora.spelling import Dialect, Spelling
@@ -138,7 +138,7 @@ def read_back(path: Path, family: Family, specs: dict[str, TensorSpec]) -> dict[
     lora = open_model(path)
     assert isinstance(lora, LoraFile)
     targets = Targets(family, specs, single_file_map(family, specs))
-    learned = read_learned(lora, raw_modules(lora), targets, specs)
+    learned = read_learned(lora, targets, specs)
     lora.close()
     assert not learned.lost
     return dict(learned.parts)

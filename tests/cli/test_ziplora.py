@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,19 @@ def test_what_is_missing_is_said(tmp_path: Path, arguments: Any, said: str) -> N
     assert told.code == 2
     assert said in told.err
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_take_the_place_of_what_is_drawn(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("torii", "pop")]
+    pictures = sorted((tiny.ROOT / "samples" / "references" / "test").glob("*.png"))
+    for folder in folders:
+        folder.mkdir()
+        shutil.copy(pictures[0], folder)
+        (folder / f"{pictures[0].stem}.txt").write_text(f"a {folder.name}", "utf-8")
+    out = tmp_path / "both.safetensors"
+    said = tiny.cli(
+        "lora", "ziplora", *LORAS, "--base", BASE, *SHORT,
+        "--references", ",".join(map(str, folders)), "-o", out,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    assert "references: torii" in tiny.cli("show", out).out

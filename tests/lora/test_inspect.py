@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from sdmerge.adapters import LoraFile, MappedSource, open_model
 from sdmerge.errors import FamilyError
@@ -17,8 +18,10 @@ from sdmerge.lora.anatomy import Anatomy, anatomy, block_norms, effective_rank
 from sdmerge.lora.overlap import overlap, sentences
 from sdmerge.lora.trainer import tags, told
 from sdmerge.lowrank import Factors, decompose, principal_angles, singular_values
+from sdmerge.testing import random_lora as random_adapter
 from tests.adapters.lora_files import narrow_specs, random_lora
-from tests.tiny import SAMPLES
+from tests.adapters.lora_formulas import changed
+from tests.tiny import SAMPLES, cli, load
 
 LORAS = SAMPLES.parent / "loras"
 SD1 = FAMILIES.get("sd1")
@@ -47,6 +50,7 @@ def test_the_norms_of_blocks_are_those_of_the_products() -> None:
     assert found.alphas == {16.0: 140}
     wanted: dict[str, float] = {}
     for key, factors in found.changes.items():
+        assert isinstance(factors, Factors)
         block = SD1.block(key)
         wanted[block] = wanted.get(block, 0.0) + float(dense(factors).square().sum())
     norms = block_norms(found)
@@ -174,7 +178,7 @@ def test_loras_for_different_models_are_refused(tmp_path: Path) -> None:
         overlap(made(wide), made({QUERY: Factors(torch.randn(16, 1), torch.randn(1, 16))}))
 
 
-def test_other_kinds_are_counted_and_not_measured() -> None:
+def test_what_acts_on_weights_is_counted_and_not_measured() -> None:
     found = of(LORAS / "pop_dora.safetensors")
     assert found.kinds == {"DoRA": 192}
     assert not found.changes
@@ -198,3 +202,79 @@ def test_what_trainers_tell() -> None:
     assert tags(metadata) == {"torii": 30, "sky": 6}
     assert tags({"ss_tag_frequency": "{broken"}) == {}
     assert tags({"ss_tag_frequency": '["a"]'}) == {}
+
+
+BASE = SAMPLES / "base"
+KINDS = ("loha", "lokr", "lokr-full", "tucker", "loha-tucker", "full", "lora")
+ACTING = ("dora", "ia3", "oft", "boft", "glora", "set")
+
+
+def changed_by(path: Path) -> tuple[dict[str, torch.Tensor], MappedSource]:
+    """What a kohya file of ours makes of the base's weights, by the formulas, less these."""
+    base = open_model(BASE)
+    assert isinstance(base, MappedSource)
+    found: dict[str, torch.Tensor] = {}
+    tensors = load(path)
+    for key, spec in base.specs.items():
+        name = f"lora_{key.removesuffix('.weight').replace('.', '_')}."
+        parts = {one.removeprefix(name): t for one, t in tensors.items() if one.startswith(name)}
+        parts = {end: part for end, part in parts.items() if end != "diff_b"}
+        if key.endswith(".weight") and parts:
+            weight = base.read(key).float().view(spec.shape)
+            found[key] = changed(weight, parts) - weight.double()
+    return found, base
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *ACTING])
+def test_every_kind_is_measured(kind: str, tmp_path: Path) -> None:
+    path = random_adapter(
+        tmp_path / "x.safetensors", BASE, kind=kind, dialect="kohya", rank=2, dtype="float32",
+        targets=r"unet\.mid_block\.(resnets\.0\.conv1|attentions.*attn1\.to_q)", spread=0.3,
+    )  # fmt: skip
+    wanted, base = changed_by(path)
+    lora = open_model(path)
+    assert isinstance(lora, LoraFile)
+    found = anatomy(lora, base if kind in ACTING else None)
+    assert not found.other
+    (middle,) = block_norms(found)
+    biases = [found.changes[key] for key in found.changes if key.endswith(".bias")]
+    beside = sum(float(one.double().square().sum()) for one in biases if isinstance(one, Tensor))
+    square = sum(float(one.square().sum()) for one in wanted.values()) + beside
+    assert middle.norm == pytest.approx(math.sqrt(square), rel=1e-4)
+    ranks = [
+        effective_rank(torch.linalg.svdvals(one.reshape(len(one), -1))) for one in wanted.values()
+    ] + [1.0] * len(biases)
+    assert middle.effective_rank == pytest.approx(sum(ranks) / len(ranks), rel=1e-2)
+    if kind in ACTING:
+        assert set(anatomy(lora).other.values()) == set(found.kinds)
+        assert anatomy(lora).needs_base
+
+
+def test_two_of_other_kinds_are_compared(tmp_path: Path) -> None:
+    paths = [
+        random_adapter(
+            tmp_path / f"{kind}.safetensors",
+            BASE,
+            kind=kind,
+            dialect="kohya",
+            rank=2,
+            seed=seed,
+            targets=r"unet\.mid_block.*attn1\.to_q",
+            dtype="float32",
+        )
+        for seed, kind in enumerate(("lokr", "loha", "full"))
+    ]
+    dense_of = [changed_by(path)[0] for path in paths]
+    for one, other in ((0, 1), (1, 2), (2, 2)):
+        (found,) = overlap(of(paths[one]), of(paths[other]))
+        (a,), (b,) = dense_of[one].values(), dense_of[other].values()
+        cosine = float((a * b).sum() / a.norm() / b.norm())
+        assert found.cosine == pytest.approx(cosine, abs=1e-6)
+
+
+def test_what_needs_a_base_is_said() -> None:
+    said = cli("lora", "inspect", LORAS / "pop_dora.safetensors")
+    assert "not measured below: DoRA (192); --base MODEL" in said.out
+    said = cli("lora", "inspect", LORAS / "pop_dora.safetensors", "--base", BASE)
+    assert "not measured" not in said.out
+    assert "M00" in said.out

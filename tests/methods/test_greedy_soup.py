@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sdmerge.adapters import LoraFile, MappedSource, open_model
 from sdmerge.cli.recipes import probe
 from sdmerge.errors import PlanError, UnknownScorer
+from sdmerge.merge import run
 from sdmerge.methods.greedy_soup import ingredients
+from sdmerge.sinks import LoraSink
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 ENGLISH = [
@@ -121,3 +124,25 @@ def test_it_needs_prompts_and_models_that_run() -> None:
         tiny.planned(_recipe(prompts=""))
     with pytest.raises(PlanError, match="looks at models that run"):
         tiny.merged(_recipe())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_its_result_can_be_a_lora(tmp_path: Path) -> None:
+    """The change is that of the checkpoint that the same recipe gives."""
+    base, loras = SAMPLES / "models" / "base", SAMPLES / "loras"
+    recipe = {
+        **_recipe(samples=1, steps=1), "base_model": str(base), "dtype": "float32",
+        "models": [{"model": str(loras / f"{name}.safetensors")} for name in ("torii", "pop")],
+    }  # fmt: skip
+    sink = LoraSink(tmp_path / "x.safetensors")
+    run(tiny.planned({**recipe, "output": {"layout": "lora", "rank": 24}}), sink, probe=probe)
+    merged, before = tiny.merged(recipe, probe=probe), tiny.canonical(base)
+    lora, model = open_model(tmp_path / "x.safetensors"), open_model(base)
+    assert isinstance(lora, LoraFile)
+    assert isinstance(model, MappedSource)
+    source = lora.bind(model.family, model.specs)
+    for key, tensor in merged.items():
+        wanted = tensor.double().flatten() - before[key].double().flatten()
+        found = source.read(key).double() if key in source.specs else torch.zeros(())
+        assert float((found - wanted).abs().max()) < 1e-5, key
+    assert source.specs

@@ -5,17 +5,22 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
+from PIL import Image
 from torch import Tensor
 
+from sdmerge.album import Reference
 from sdmerge.engine import Engine
-from sdmerge.errors import MethodError
-from sdmerge.fit import Change, Training
+from sdmerge.errors import FileError, MethodError, PlanError
+from sdmerge.fit import Change, Examples, Training
 from sdmerge.fitting import FitModels
 from sdmerge.lowrank import Factors
 from sdmerge.merge import Progress
@@ -23,11 +28,12 @@ from sdmerge.methods import METHODS
 from sdmerge.plan import Plan, plan
 from sdmerge.recipe import recipe_from_data
 from sdmerge.sample.changed import Changed, layers_of
-from sdmerge.sample.denoising import noisy
+from sdmerge.sample.denoising import draw_latent, noisy
 from sdmerge.sample.draw import Shot
 from sdmerge.sample.pipeline import build_pipeline
 from sdmerge.sample.probe import PipelineProbe, pipelines
-from sdmerge.sample.zipping import Lessons, distance, lessons, similarity, train
+from sdmerge.sample.references import encoded
+from sdmerge.sample.zipping import Example, Lessons, distance, lessons, similarity, train
 
 BASE = str(tiny.SAMPLES / "base")
 TORII = str(tiny.ROOT / "samples" / "loras" / "torii.safetensors")
@@ -111,7 +117,8 @@ def taught(training: Training, at_work: Changed) -> list[dict[str, float]]:
         own: dict[str, Lessons] = {}
         for place, prompt in enumerate(PROMPTS):
             with at_work.alone(place):
-                own[f"m{place}"] = lessons(base(), [Shot(prompt, 0)], training, 3.0)
+                latent = draw_latent(base(), Shot(prompt, 0), training.steps, 3.0)
+                own[f"m{place}"] = lessons(base(), [Example(latent, prompt)], training, 0)
         train(base(), at_work, own, training, lambda _, numbers: told.append({**numbers}))
     return told
 
@@ -208,3 +215,79 @@ def test_training_ends_when_the_mergers_are_apart() -> None:
             merger.data = ones.float().reshape(merger.shape)
     slow = Training([1.0, 1.0], 3, 1, 1e-6, "cosine", 0.01, 1, 1)
     assert len(taught(slow, at_work)) == 1
+
+
+PICTURES = sorted((tiny.ROOT / "samples" / "references" / "test").glob("*.png"))
+
+
+def test_references_are_what_the_encoder_makes_of_them() -> None:
+    shown = Examples(["b", "c"], [Reference(path, "") for path in PICTURES[:3]])
+    found = encoded(base(), shown)
+    assert [one.prompt for one in found] == ["b", "c", "b"]
+    for one, path in zip(found, PICTURES, strict=False):
+        with Image.open(path) as picture:
+            levels = torch.tensor(np.asarray(picture.convert("RGB"))).permute(2, 0, 1)
+        with torch.no_grad():
+            pixels = levels[None].float() / 255 * 2 - 1
+            wanted = base().vae.encode(pixels).latent_dist.mean * base().vae.config.scaling_factor
+        assert torch.allclose(one.latent, wanted, atol=1e-6)
+
+
+def test_a_large_picture_is_cut_to_the_square_around_its_middle(tmp_path: Path) -> None:
+    wide = Image.new("RGB", (300, 128), "red")
+    wide.paste("blue", (86, 0, 214, 128))
+    wide.save(tmp_path / "wide.png")
+    Image.new("RGB", (64, 64), "blue").save(tmp_path / "small.png")
+    album = [Reference(tmp_path / f"{name}.png", "blue") for name in ("wide", "small")]
+    one, other = encoded(base(), Examples([], album))
+    assert far(one.latent, other.latent) < 0.05
+
+
+def captioned(folder: Path, count: int, caption: str = "") -> Path:
+    folder.mkdir()
+    for number, path in enumerate(PICTURES[:count]):
+        shutil.copy(path, folder)
+        if caption:
+            (folder / f"{path.stem}.txt").write_text(f"{caption} {number}\n", "utf-8")
+    return folder
+
+
+def test_a_training_on_references_is_another(tmp_path: Path) -> None:
+    """Their bytes and captions are in its address; where they lie is not."""
+    folders = [captioned(tmp_path / name, 2, "a shape") for name in ("one", "two")]
+    entries = [
+        {"model": model, "name": name, "parameters": {"references": str(folder)}}
+        for model, name, folder in zip((TORII, LOCON), ("m0", "m1"), folders, strict=True)
+    ]
+    recipe = {
+        "merge_method": "ziplora", "base_model": BASE, "models": entries, "dtype": "float32",
+        "parameters": {"updates": 2, "rate": 0.5, "samples": 1, "steps": 1},
+    }  # fmt: skip
+    made = plan(recipe_from_data(recipe))
+    drawn, *_ = merged_by(updates=2, rate=0.5)
+    merged = tiny.merged(made, probe=pipelines)
+    other = tiny.merged(drawn, probe=pipelines)
+    assert any(not torch.equal(tensor, other[key]) for key, tensor in merged.items())
+    moved = [folder.rename(tmp_path / f"{folder.name}-moved") for folder in folders]
+    for entry, folder in zip(entries, moved, strict=True):
+        entry["parameters"]["references"] = str(folder)
+    assert plan(recipe_from_data(recipe)).fit_keys == made.fit_keys
+    (moved[0] / f"{PICTURES[0].stem}.txt").write_text("another", "utf-8")
+    assert plan(recipe_from_data(recipe)).fit_keys != made.fit_keys
+
+
+def test_what_shows_nothing_needs_prompts(tmp_path: Path) -> None:
+    folder = captioned(tmp_path / "bare", 2)
+    entries: list[dict[str, Any]] = [
+        {"model": model, "name": name, "parameters": {"references": str(folder)}}
+        for model, name in ((TORII, "m0"), (LOCON, "m1"))
+    ]
+    recipe = {"merge_method": "ziplora", "base_model": BASE, "models": entries}
+    with pytest.raises(PlanError, match="needs prompts"):
+        plan(recipe_from_data(recipe))
+    for entry in entries:
+        entry["parameters"]["prompts"] = ["a shape"]
+    assert plan(recipe_from_data(recipe)).fits
+    entries[0]["parameters"]["references"] = str(tmp_path / "none")
+    with pytest.raises(FileError, match="there is no folder"):
+        plan(recipe_from_data(recipe))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdmerge.album import pictures_in
 from sdmerge.errors import FileError
-from sdmerge.scoring.prompts import Line, pictures_in, read_prompts, with_references
+from sdmerge.scoring.prompts import Line, read_prompts, with_references
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 

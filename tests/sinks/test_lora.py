@@ -246,7 +246,6 @@ def test_it_says_where_it_came_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({**data(LORAS[0]), "base_model": None}, "fits no family at its own sizes"),
         ({**data(TUNED), "base_model": None}, "needs a base_model"),
         (data(TUNED), "how large is the LoRA to be"),
         (data(TUNED, rank=4, dialect="latin"), "dialect = 'latin' should be one of kohya"),

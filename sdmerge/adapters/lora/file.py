@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdmerge.adapters.lora.binding import bind_modules, some
 from sdmerge.adapters.lora.kinds import Delta
-from sdmerge.adapters.lora.module import Contents, LoraModule, contents
+from sdmerge.adapters.lora.module import Contents, LoraModule, Unread, contents
 from sdmerge.adapters.lora.names import split_key, split_module
 from sdmerge.adapters.lora.scaling import CONFIG_NAME, METADATA_KEY, scaling_of
-from sdmerge.adapters.lora.source import LoraSource
+from sdmerge.adapters.lora.source import Change, LoraSource
 from sdmerge.adapters.source import Space
 from sdmerge.errors import FileError
 from sdmerge.families.family import Family
 from sdmerge.families.keymap import KeyMap
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore
+
+FileModule = LoraModule | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,15 @@ class LoraFile:
         return self.contents.modules
 
     @property
+    def every_module(self) -> tuple[FileModule, ...]:
+        """Those that are not read as well; a tensor of no adapter is a FileError."""
+        self._refuse_strange()
+        return (*self.modules, *self.contents.unread)
+
+    @property
     def kinds(self) -> Mapping[str, int]:
         """How many modules there are of each kind: LoRA, LoHa, DoRA, …"""
-        return Counter([*(one.kind for one in self.modules), *self.contents.other.values()])
+        return Counter(one.kind for one in (*self.modules, *self.contents.unread))
 
     @property
     def ranks(self) -> Mapping[int, int]:
@@ -103,34 +111,53 @@ class LoraFile:
                    if key in bound.changes}  # fmt: skip
         edits = (change.edit for changes in bound.changes.values() for change in changes)
         space: Space = "delta" if all(isinstance(edit, Delta) for edit in edits) else "operator"
-        left_out = (*bound.left_out, *self.contents.other, *self.contents.strange)
+        unread = (module.name for module in self.contents.unread)
+        left_out = (*bound.left_out, *unread, *self.contents.strange)
         return LoraSource(
-            self.store, self.files, family, self.dialect, changed, bound.changes, space, left_out
-        )
+            self.store, self.files, family, self.dialect, changed, bound.changes, space, left_out,
+            self._shares(bound.changes),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go of the file."""
         self.store.close()
 
     def _names(self) -> list[str]:
-        return [*(module.name for module in self.modules), *self.contents.other]
+        return [module.name for module in (*self.modules, *self.contents.unread)]
 
     def _refuse(self, *, partial: bool) -> None:
         """An adapter that is not understood would be wrong, or incomplete, without its rest."""
         where = str(self.path)
         if self.modules and partial:
             return
-        if other := self.contents.other:
-            kinds = ", ".join(
-                f"{kind} ({count})" for kind, count in Counter(other.values()).items()
-            )
-            what = f"holds modules of kinds that are not read: {kinds}; {some(list(other))}"
+        if unread := self.contents.unread:
+            counts = Counter(module.kind for module in unread)
+            kinds = ", ".join(f"{kind} ({count})" for kind, count in counts.items())
+            names = some(module.name for module in unread)
+            what = f"holds modules of kinds that are not read: {kinds}; {names}"
             raise FileError(what, where=where, hint="Convert it to a plain LoRA, or bake it.")
-        if strange := self.contents.strange:
-            what = f"holds {len(strange)} tensors that are no part of a LoRA: {some(strange)}"
-            raise FileError(what, where=where)
+        self._refuse_strange()
         if not self.modules:
             raise FileError("is not a LoRA: it has no up and down factors", where=where)
+
+    def _shares(self, changes: Mapping[str, Sequence[Change]]) -> dict[str, int]:
+        """How many of the file's bytes each tensor's change takes.
+
+        What several tensors have in common is counted with the first of them.
+        """
+        specs = self.store.specs
+        left = {
+            module.name: sum(specs[key].nbytes for key in module.keys.values())
+            for module in self.modules
+        }
+        return {
+            key: sum(left.pop(change.module, 0) for change in own) for key, own in changes.items()
+        }
+
+    def _refuse_strange(self) -> None:
+        if strange := self.contents.strange:
+            what = f"holds {len(strange)} tensors that are no part of a LoRA: {some(strange)}"
+            raise FileError(what, where=str(self.path))
 
 
 def open_lora(store: TensorStore) -> LoraFile:

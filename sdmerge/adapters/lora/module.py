@@ -35,6 +35,11 @@ class LoraModule:
         return self.edits[0].shape
 
     @property
+    def of_weight(self) -> Edit | None:
+        """What it does to its weight; None where it changes a bias alone."""
+        return next((edit for edit in self.edits if edit.part == "weight"), None)
+
+    @property
     def rank(self) -> int | None:
         """The rank of its factors, where it has one."""
         return self.edits[0].rank
@@ -46,11 +51,26 @@ class LoraModule:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A module of a kind that is known by name alone: its keys by part, or by what ends them."""
+
+    name: str
+    parsed: ModuleName
+    kind: str
+    keys: Mapping[str, str]
+
+    @property
+    def of_weight(self) -> Edit | None:
+        """Nobody knows."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
     """A file's keys in order: modules, modules of kinds that are not read, and keys of none."""
 
     modules: tuple[LoraModule, ...]
-    other: Mapping[str, str]  # module → kind
+    unread: tuple[Unread, ...]
     strange: tuple[str, ...]
 
 
@@ -65,8 +85,9 @@ class _Found:
         kinds = self.kinds if slot.part else self.unread
         if slot.role != "alpha" and slot.kind not in kinds:
             kinds.append(slot.kind)
-        if slot.part and (first := self.keys.setdefault(slot.part, key)) != key:
-            what = f"'{first}' and '{key}' are both the {slot.part} of one module"
+        part = slot.part or key.removeprefix(f"{slot.module}.")
+        if (first := self.keys.setdefault(part, key)) != key:
+            what = f"'{first}' and '{key}' are both the {part} of one module"
             raise CorruptFile(what, where=path, hint="It may hold two adapters.")
 
     @property
@@ -85,13 +106,15 @@ def contents(store: TensorStore, scaling: Scaling) -> Contents:
         else:
             grouped.setdefault(slot.module, _Found()).add(slot, key, str(store.path))
     strange = [key for key in unknown if not _is_vector(key, grouped)]
-    unread = {name: " + ".join(found.unread) for name, found in grouped.items() if found.unread}
-    modules = [
-        _module(name, found, store, scaling)
+    unread = [
+        Unread(name, split_module(name), " + ".join(found.unread), found.keys)
         for name, found in grouped.items()
-        if name not in unread
+        if found.unread
     ]
-    return Contents(tuple(modules), unread, tuple(strange))
+    modules = [
+        _module(name, found, store, scaling) for name, found in grouped.items() if not found.unread
+    ]
+    return Contents(tuple(modules), tuple(unread), tuple(strange))
 
 
 def _is_vector(key: str, grouped: Mapping[str, _Found]) -> bool:

@@ -123,6 +123,22 @@ def split_key(key: str) -> Slot | None:
     return None
 
 
+_SUFFIX_OF = {
+    "down": "lora_down.weight",
+    "up": "lora_up.weight",
+    "lora_mid": "lora_mid.weight",
+    "lora_B": "lora_B.bias",
+    "lora_magnitude_vector": "dora_scale",
+    "oft_R": "oft_R.weight",
+    **{part: f"{part}.weight" for part in ("a1", "a2", "b1", "b2", "bm")},
+}
+
+
+def suffix_of(part: str) -> str:
+    """What stands behind a module's name where kohya or LyCORIS write this part."""
+    return _SUFFIX_OF.get(part, part)
+
+
 def split_module(module: str) -> ModuleName:
     """A module's spelling taken apart into the prefix, which tells the component, and the path."""
     peft = module.startswith(_PEFT)

@@ -65,11 +65,6 @@ def weight_shape(parts: Parts) -> tuple[int, ...]:
     return (parts[UP].shape[0], *parts[DOWN].shape[1:])
 
 
-def same_weight(shape: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether both may be of one weight; a 1×1 convolution is a matrix."""
-    return _trimmed(shape) == _trimmed(other)
-
-
 def scale_of(parts: Parts) -> float:
     """What up @ down is multiplied by: alpha / rank; 1 without an alpha, or with one of 0."""
     alpha = float(parts[ALPHA]) if ALPHA in parts else 0.0
@@ -188,10 +183,3 @@ def _copy_rows(values: Tensor, to: Tensor, piece: Piece, width: int) -> None:
 def _width(down: Tensor) -> int:
     """Elements of a row of the weight."""
     return down.numel() // down.shape[0]
-
-
-def _trimmed(shape: Sequence[int]) -> tuple[int, ...]:
-    kept = tuple(shape)
-    while len(kept) > 2 and kept[-1] == 1:
-        kept = kept[:-1]
-    return kept

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sdmerge.adapters.lora.file import LoraFile
+from sdmerge.adapters.lora.file import FileModule, LoraFile
 from sdmerge.adapters.lora.folder import configs_of
-from sdmerge.adapters.lora.learned import RawModule
+from sdmerge.adapters.lora.names import suffix_of
 from sdmerge.adapters.lora.parts import ALPHA, Parts, is_low_rank
 from sdmerge.adapters.lora.scaling import METADATA_KEY
 from sdmerge.adapters.lora.settings import Adapted, adapter_config
@@ -16,7 +16,7 @@ from sdmerge.adapters.lora.spelling import Dialect
 from sdmerge.adapters.lora.writing import Encoded
 from sdmerge.tensors.strict_json import load_object
 
-Modules = Sequence[tuple[RawModule, Parts]]
+Modules = Sequence[tuple[FileModule, Parts]]
 # of PEFT's settings those that say how factors are scaled; the others stay as they are
 _SCALES = ("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora")
 _NETWORK = "adapter"
@@ -31,7 +31,7 @@ def rewritten(lora: LoraFile, modules: Modules) -> Encoded:
     tensors: dict[str, Tensor] = {}
     for module, parts in modules:
         for part, key in module.keys.items():
-            tensors[head + key] = parts[part]
+            tensors[head + key] = parts[suffix_of(part)]
     return Encoded(dialect, tensors, _settings(lora, modules, dialect), {}, len(modules))
 
 
@@ -58,7 +58,7 @@ def _settings(lora: LoraFile, modules: Modules, dialect: Dialect) -> dict[str, d
     return made
 
 
-def _pattern(module: RawModule) -> str:
+def _pattern(module: FileModule) -> str:
     """What means this module alone, with and without transformers' older prefix."""
     path = module.parsed.path
     encoder = any(name.startswith("text_encoder") for name in module.parsed.components)

@@ -7,12 +7,13 @@ checkpoint do.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sdmerge.adapters.lora.kinds.edit import Edit
 from sdmerge.adapters.lora.names import ModuleName
 from sdmerge.adapters.lora.origin import own_specs
-from sdmerge.adapters.lora.parts import same_weight
 from sdmerge.adapters.lora.targets import Target, Targets
 from sdmerge.families.export import single_file_map
 from sdmerge.families.family import SINGLE_FILE, Family
@@ -22,8 +23,8 @@ from sdmerge.families.sizes import solve, told
 from sdmerge.families.table import Shape
 from sdmerge.tensors.spec import TensorSpec
 
-Named = Sequence[tuple[ModuleName, tuple[int, ...] | None]]
-"""Modules with the shapes of their weights, None where the file does not show it."""
+Named = Sequence[tuple[ModuleName, Edit | None]]
+"""Modules with what they do to their weights, None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,9 @@ def _sized(family: Family, modules: Named, named: Sequence[tuple[Target, ...]]) 
     is_own = specs == own.specs
     model = own if is_own else _Model.of(family, specs)
     fitting = [
-        (group[0], shape)
-        for group, (_, shape) in zip(_found(model.targets, modules), modules, strict=True)
-        if group and (shape is None or any(same_weight(one.shape, shape) for one in group))
+        (group[0], edit)
+        for group, (_, edit) in zip(_found(model.targets, modules), modules, strict=True)
+        if group and (edit is None or any(edit.fits(one.shape) for one in group))
     ]
     return Sized(
         family=family,
@@ -102,7 +103,7 @@ def _sized(family: Family, modules: Named, named: Sequence[tuple[Target, ...]]) 
         single_file=model.single_file,
         fitting=len(fitting),
         same_dimensions=sum(
-            shape is None or len(target.shape) == len(shape) for target, shape in fitting
+            edit is None or len(target.shape) == len(edit.shape) for target, edit in fitting
         ),
         is_own=is_own,
     )
@@ -113,11 +114,24 @@ def _sizes(
 ) -> dict[str, dict[str, int]]:
     """The sizes of each component that the shapes of its modules tell."""
     known: dict[str, list[tuple[Shape, tuple[int, ...]]]] = {}
-    for (_, shape), group in zip(modules, named, strict=True):
-        if shape is not None and len(group) == 1:
+    for (_, edit), group in zip(modules, named, strict=True):
+        if edit is not None and len(group) == 1:
             component = group[0].pieces[0].target.partition(".")[0]
-            known.setdefault(component, []).append((_symbolic(family, group[0]), shape))
+            shape = _unfolded(edit.shape, group[0].shape)
+            pairs = zip(_symbolic(family, group[0]), shape, strict=False)
+            told_ones = [(size, number) for size, number in pairs if number >= 0]
+            row = known.setdefault(component, [])
+            row.append((tuple(size for size, _ in told_ones), tuple(n for _, n in told_ones)))
     return {name: {**_by_multiples(pairs), **solve(pairs)} for name, pairs in known.items()}
+
+
+def _unfolded(shape: tuple[int, ...], like: tuple[int, ...]) -> tuple[int, ...]:
+    """A kernel's shape where an edit has it flat [o, i·k·k] or half open; -1 is unknown."""
+    if len(shape) >= len(like):
+        return shape
+    kernel = like[2:]
+    inner, rest = divmod(shape[1], math.prod(kernel))
+    return (shape[0], -1 if shape[1] < 0 or rest else inner, *kernel)
 
 
 def _by_multiples(pairs: Sequence[tuple[Shape, tuple[int, ...]]]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -93,6 +93,8 @@ class LoraSource:
     changes: Mapping[str, tuple[Change, ...]]
     space: Space
     left_out: tuple[str, ...] = ()
+    nbytes: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The bytes of the file that each tensor's change takes: its share of its modules'."""
 
     @property
     def path(self) -> Path:

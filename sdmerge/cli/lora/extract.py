@@ -27,8 +27,14 @@ def extract_command(session: Session, tuned: str, target: str, **options: Any) -
     dialects that have words for it. Unless you bound the ranks they are 32. The error of each
     module is stored in the file, and that of the whole is printed.
 
+    --kind dora stores the lengths of the tuned rows as well, and is never further off than a LoRA
+    of its rank. --kind lokr stores a Kronecker product: a file of a few hundred kilobytes, and far
+    off unless the change is of that kind. Its --factor is the size of the smaller factor; --rank
+    cuts the other one in linear layers.
+
     \b
     sdmerge lora extract tuned.safetensors --base base.safetensors -o tuned-lora.safetensors
+    sdmerge lora extract tuned.safetensors --base base.safetensors --kind dora -o dora.safetensors
     sdmerge lora extract recipe.yaml --energy 0.9 --dialect kohya -o merged-lora.safetensors
     """
     if not is_recipe(tuned):

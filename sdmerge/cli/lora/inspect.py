@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -88,6 +89,7 @@ def _described(lora: LoraFile, found: Anatomy, norms: Sequence[BlockNorm]) -> di
         "tags": tags(lora.metadata),
         "blocks": [asdict(one) for one in norms],
         "not_measured": dict(found.other),
+        "needs_base": found.needs_base,
     }
 
 
@@ -101,8 +103,8 @@ def _print_one(output: Output, one: Mapping[str, Any], norms: Sequence[BlockNorm
     if one["tags"]:
         lines.append(f"  tags: {_counts(one['tags'])}")
     if one["not_measured"]:
-        count = len(one["not_measured"])
-        lines.append(f"  {count} modules of other kinds than plain LoRA are not measured below")
+        counts = _counts(Counter(one["not_measured"].values()))
+        lines.append(f"  not measured below: {counts}{_why(one)}")
     output.text("\n".join(lines))
     if not norms:
         return
@@ -121,6 +123,11 @@ def _print_one(output: Output, one: Mapping[str, Any], norms: Sequence[BlockNorm
     ]
     head = ("block", "modules", "‖ΔW‖", *(["of base"] if shares else []), "effective rank", "")
     output.table("", head, rows)
+
+
+def _why(one: Mapping[str, Any]) -> str:
+    """What there is to do about what is not measured."""
+    return "; --base MODEL measures what acts on its weights" if one["needs_base"] else ""
 
 
 def _print_overlap(output: Output, found: Sequence[BlockOverlap], words: Sequence[str]) -> None:

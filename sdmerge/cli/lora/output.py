@@ -11,7 +11,7 @@ import click
 from sdmerge.cli.recipes import recipe_options
 from sdmerge.params import Scalar
 from sdmerge.recipe import Recipe
-from sdmerge.recipe.output import LORA
+from sdmerge.recipe.output import BOUNDS, LORA
 
 
 def lora_options(command: Any) -> Any:
@@ -41,6 +41,7 @@ def as_lora(recipe: Recipe, options: Mapping[str, Any], **defaults: Scalar) -> R
     if options["partial"]:
         asked["partial"] = True
     lora: dict[str, Scalar] = {**recipe.output.lora, **asked}
-    bounded = any(param.name in lora for param in LORA if param.name not in ("dialect", "partial"))
-    lora = lora if bounded else {**defaults, **lora}
+    # how large a LoKr is, its factor says
+    if lora.get("kind") != "lokr" and not lora.keys() & {*BOUNDS}:
+        lora = {**defaults, **lora}
     return replace(recipe, output=replace(recipe.output, layout="lora", lora=lora))

@@ -28,6 +28,8 @@ def ziplora_command(session: Session, loras: tuple[str, ...], target: str, **opt
     r"""Fuse LORAS, such as a subject and a style, by mergers trained on --base (ZipLoRA).
 
     --prompts are files, one per LoRA in their order: prompts that show what it is for, a line each.
+    It is trained on what each LoRA draws for these, or on --references: a folder of pictures per
+    LoRA, each with its own prompt in a .txt of its name.
     The result is an ordinary LoRA whose rank is the sum of theirs, for strength 1.
 
     \b

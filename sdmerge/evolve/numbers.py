@@ -22,6 +22,7 @@ class Numbers:
     validate_every: int = 5
     halving: int = 0
     prompts_per_generation: int = 0
+    redraw_every: int = 1
     trust_region: float = 1.0
 
 
@@ -36,6 +37,7 @@ def _numbers(
     validate_every: Annotated[int, Range(1, 20, step=1, limits=(1, 100_000))] = 5,
     halving: Annotated[int, Range(0, 4, step=1, limits=(0, 10))] = 0,
     prompts_per_generation: Annotated[int, Range(0, 256, step=1, limits=(0, 1_000_000))] = 0,
+    redraw_every: Annotated[int, Range(0, 20, step=1, limits=(0, 100_000))] = 1,
     trust_region: Annotated[float, Range(0.05, 1.0, step=0.05, limits=(0.001, 1.0))] = 1.0,
 ) -> None:
     """The parameters of Numbers, with what a form starts from where there is no limit.
@@ -49,10 +51,11 @@ def _numbers(
     validate_every: Generations between two looks at the validation prompts.
     halving: 3 draws a third of the prompts for everybody, and the rest for the better half; 0 off.
     prompts_per_generation: Search prompts that a generation is asked, drawn anew each time; 0: all.
+    redraw_every: Generations that share their prompts and noise; 0: all do, as M2N2 always has it.
     trust_region: How far from the start genes may go, as a share of their ranges.
     """
     del trials, hours, patience, seed, images_per_prompt, batch, validate_every, halving
-    del prompts_per_generation, trust_region
+    del prompts_per_generation, redraw_every, trust_region
 
 
 NUMBERS: Mapping[str, Param] = {param.name: param for param in read_params(_numbers)}

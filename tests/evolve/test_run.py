@@ -109,6 +109,15 @@ def test_a_generation_shares_its_noise_and_the_next_has_another() -> None:
     assert search_exam(chosen, 2) != search_exam(options(images=2, seed=8), 2)
 
 
+@pytest.mark.parametrize(("every", "groups"), [(1, 7), (3, 3), (0, 1)])
+def test_generations_may_share_their_noise(every: int, groups: int) -> None:
+    chosen = options(redraw_every=every)
+    exams = [search_exam(chosen, n) for n in range(7)]
+    assert len({exam.id for exam in exams}) == groups
+    assert exams == sorted(exams, key=lambda exam: [one.id for one in exams].index(exam.id))
+    assert search_exam(chosen, -1).id not in {exam.id for exam in exams}
+
+
 def test_everybody_of_a_generation_and_the_incumbent_sit_one_exam(tmp_path: Path) -> None:
     search(tmp_path / "s", options(), Budget(trials=48))
     rows = Ledger(tmp_path / "s").rows

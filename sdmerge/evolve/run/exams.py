@@ -1,8 +1,8 @@
 """Exams: what everybody of a generation is asked, drawn from the study's seed alone.
 
-The noise is common to a generation and new in the next, so that candidates are compared on equal
-terms and none is rewarded for lasting luck. Search, validation and test draw from words of their
-own and share no seed.
+The noise is common to a generation and, unless the study says otherwise, new in the next, so that
+candidates are compared on equal terms and none is rewarded for lasting luck. Search, validation and
+test draw from words of their own and share no seed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from sdmerge.evolve.run.options import Options
 
 def search_exam(options: Options, generation: int) -> Exam:
     """The exam of a generation: all search prompts, or its sample of them in the file's order."""
+    if generation >= 0:  # the baselines' is one of its own
+        generation = generation // options.redraw_every if options.redraw_every else 0
     lines = options.search
     wanted = options.prompts_per_generation
     if wanted and wanted < len(lines):

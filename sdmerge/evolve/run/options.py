@@ -41,6 +41,7 @@ class Options:
     objectives: What is searched for; report: what is only looked at.
     floors: What candidates may not fall below the best parent in.
     prompts_per_generation: A sample of the search prompts for each generation; 0: all.
+    redraw_every: Generations that share their sample of prompts and their noise; 0: all.
     halving: 3 draws a third of the prompts for everybody and the rest for the better half; 0: off.
     validate_every: Generations between validations.
     """
@@ -58,6 +59,7 @@ class Options:
     sampling: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     floors: tuple[Objective, ...] = ()
     prompts_per_generation: int = 0
+    redraw_every: int = 1
     halving: int = 0
     validate_every: int = 5
     round_of: int = 12

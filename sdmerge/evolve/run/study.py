@@ -118,6 +118,8 @@ def study_of(
         },
         floors=floors,
         prompts_per_generation=numbers.prompts_per_generation,
+        # an archive compares what it has with what is new
+        redraw_every=0 if "prompts" in engine.needs else numbers.redraw_every,
         halving=numbers.halving,
         validate_every=numbers.validate_every,
     )

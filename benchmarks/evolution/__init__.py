@@ -1,0 +1,1 @@
+"""The miniature of EvoSDXL-JP, from rows to claims."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from sdmerge.errors import EngineError
 from sdmerge.evolve.engine.running import Engine
-from sdmerge.evolve.engine.spec import ENGINES, Engines, EngineSpec
+from sdmerge.evolve.engine.spec import Engines, EngineSpec
+from sdmerge.evolve.engines import ENGINES
 from sdmerge.evolve.genes import Candidate, Gene, Told, positions
 
 GENES: Mapping[str, Gene] = {
@@ -96,10 +97,12 @@ def it_says_what_it_is(trial: Trial) -> None:
 def the_same_seed_asks_the_same(trial: Trial) -> None:
     """And another seed something else."""
     one, same, other = (trial.open(trial.genes, seed) for seed in (7, 7, 8))
+    parted = False
     for _ in range(4):
         told = trial.step(one, trial.genes)
         assert trial.step(same, trial.genes) == told, "the same seed asks something else"
-        assert trial.step(other, trial.genes) != told, "another seed asks the same"
+        parted = parted or trial.step(other, trial.genes) != told
+    assert parted, "another seed asks the same"
 
 
 def candidates_are_whole_and_within_their_ranges(trial: Trial) -> None:
@@ -259,9 +262,13 @@ def _check_candidate(genes: Sequence[Gene], candidate: Candidate) -> None:
 
 
 def _refuses(action: Callable[[], object], what: str) -> None:
+    assert _hint(action), f"it takes {what}, or refuses it without saying what to do"
+
+
+def _hint(action: Callable[[], object]) -> str:
+    """What the error advises; empty if there is none."""
     try:
         action()
     except EngineError as error:
-        assert error.hint, f"refusing {what}, it does not say what to do"
-        return
-    raise AssertionError(f"it takes {what}")
+        return error.hint
+    return ""

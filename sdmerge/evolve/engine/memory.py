@@ -55,17 +55,21 @@ def unpack(value: Any) -> Any:
     tag = value.get(_TAG)
     if tag is None:
         return {key: unpack(one) for key, one in value.items()}
-    if tag == "array":
-        return _unpack_array(value)
-    if tag == "random":
-        dice = np.random.RandomState()
-        dice.set_state(unpack(value["state"]))
-        return dice
-    if tag in ("tuple", "deque", "objects"):
-        items = [unpack(one) for one in value["items"]]
-        return _objects(items) if tag == "objects" else (tuple if tag == "tuple" else deque)(items)
-    made = object.__new__(_class(tag))
-    made.__dict__.update(unpack(value["attributes"]))
+    if isinstance(tag, str) and tag in _LISTS:
+        return _LISTS[tag]([unpack(one) for one in value["items"]])
+    kinds = {"array": _unpack_array, "random": _unpack_random}
+    return kinds.get(str(tag), _unpack_object)(value)
+
+
+def _unpack_random(entry: Mapping[str, Any]) -> np.random.RandomState:
+    made = np.random.RandomState()
+    made.set_state(unpack(entry["state"]))
+    return made
+
+
+def _unpack_object(entry: Mapping[str, Any]) -> Any:
+    made = object.__new__(_class(entry[_TAG]))
+    made.__dict__.update(unpack(entry["attributes"]))
     return made
 
 
@@ -99,6 +103,9 @@ def _objects(items: Sequence[Any]) -> np.ndarray[Any, Any]:
     array = np.empty(len(items), object)
     array[:] = items
     return array
+
+
+_LISTS = {"tuple": tuple, "deque": deque, "objects": _objects}
 
 
 def _name(value: object) -> str:

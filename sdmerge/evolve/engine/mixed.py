@@ -65,9 +65,8 @@ class Mixed:
         table = np.zeros((len(self.chosen), most))
         for row, gene in zip(table, self.chosen, strict=True):
             count = len(levels(gene))
-            row[:count] = 1.0 / count
+            row[:count] = (1.0 if candidate is None else 0.5) / count
             if candidate is not None:
-                row /= 2
                 row[levels(gene).index(candidate[gene.name])] += 0.5
         return table
 

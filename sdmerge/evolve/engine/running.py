@@ -1,5 +1,4 @@
-"""An engine at work: asks and tells in turn, and a state from which it goes on as if never stopped.
-"""
+"""An engine at work: asks and tells in turn, and a state from which it goes on exactly."""
 
 from __future__ import annotations
 
@@ -108,10 +107,15 @@ def read_state(state: bytes) -> dict[str, Any]:
     return entry
 
 
+def _gene(entry: dict[str, Any]) -> Gene:
+    choices = tuple(entry.pop("choices"))
+    return Gene(**entry, choices=choices)
+
+
 def go_on(entry: Mapping[str, Any], make: Callable[..., Running]) -> Running:
     """The engine that a state describes; `make` opens a fresh one, as EngineSpec.open does."""
     try:
-        genes = [Gene(**{**gene, "choices": tuple(gene["choices"])}) for gene in entry["genes"]]
+        genes = [_gene(gene) for gene in entry["genes"]]
         made = make(genes, entry["start"], entry["seed"], entry["budget"], **entry["params"])
         made.algorithm.recall(unpack(entry["memory"]))
         made.asked = list(entry["asked"])

@@ -7,7 +7,8 @@ engine's whole state is that history. No liar stands in for candidates that are 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -18,6 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseGASampler, BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from sdmerge.evolve.engine.algorithm import Setup
@@ -39,8 +41,8 @@ class Sampled:
 
     def ask(self) -> list[Candidate]:
         self.batches += 1
-        sampler = self.make(seed_of(self.setup.seed, self.batches))
         with quietly():
+            sampler = self.make(seed_of(self.setup.seed, self.batches))
             study = study_of(sampler, frozen(self.history, self.space))
             found = [draw(study, self.space) for _ in range(self.batch)]
         return begun(found, self.setup, self.history)
@@ -70,12 +72,12 @@ class Bred:
 
     def ask(self) -> list[Candidate]:
         self.batches += 1
-        sampler = self.make(seed_of(self.setup.seed, self.batches))
         known = [*self.parents, *self.last]
         # generation 0 are those that were parents before, if there were any
         born = [0] * len(self.parents) + [int(bool(self.parents))] * len(self.last)
-        key = sampler._get_generation_key()  # pyright: ignore[reportPrivateUsage]  no public name
         with quietly():
+            sampler = self.make(seed_of(self.setup.seed, self.batches))
+            key = sampler._get_generation_key()  # pyright: ignore[reportPrivateUsage]  no other name
             study = study_of(sampler, frozen(known, self.space, [{key: age} for age in born]))
             found = [draw(study, self.space) for _ in range(self.population)]
             if known:
@@ -128,7 +130,8 @@ def study_of(sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> optuna.Stud
     It does not maximise scores: NSGA-III spreads its population as if every value were a loss.
     """
     count = len(trials[0].values) if trials else 1
-    study = optuna.create_study(sampler=sampler, directions=["minimize"] * count)
+    directions = [StudyDirection.MINIMIZE] * count
+    study = optuna.create_study(sampler=sampler, directions=directions)
     study.add_trials(trials)
     return study
 
@@ -145,11 +148,13 @@ def begun(found: list[Candidate], setup: Setup, known: Sequence[Known]) -> list[
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Without Optuna's notes, such as one per study in memory."""
+def quietly() -> Generator[None]:
+    """Without Optuna's notes, such as one per study, and that its crossovers may change one day."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(before)

@@ -10,6 +10,7 @@ so that the list of engines needs none.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -126,6 +127,7 @@ class Engines(Mapping[str, EngineSpec]):
 
 
 ENGINES = Engines()
+_OURS = "sdmerge.evolve.engines"
 
 
 def engine(
@@ -135,6 +137,8 @@ def engine(
     """Register the function as an engine; its name, with dashes, is the word in recipes."""
 
     def register(body: Body) -> Body:
+        if registry is ENGINES and not body.__module__.startswith(_OURS):
+            importlib.import_module(_OURS)  # so that a plug-in cannot take the name of one of ours
         registry.add(
             EngineSpec(
                 name=body.__name__.rstrip("_").replace("_", "-"),

@@ -43,7 +43,8 @@ def cma_es(
     sigma: The standard deviation it starts with, as a share of every range.
     population: Candidates per generation; 0 is the larger of 12 and 4 + ⌊3 ln n⌋ of n genes.
     covariance: Whether it learns how genes depend on each other; auto does up to 60 genes.
-    lr_adapt: Steps that shrink as the scores get noisier (https://arxiv.org/abs/2304.03473).
+    lr_adapt: Steps that shrink as scores get noisier (https://arxiv.org/abs/2304.03473). It needs
+        far more than a thousand candidates: with fewer it ended farther off whatever the noise.
     restarts: Start anew elsewhere with twice the population when it has converged (IPOP).
     """
     if 0 < population < _SMALLEST:
@@ -100,14 +101,13 @@ class CmaEs:
         """An optimiser at `mean`, its population doubled for every restart."""
         import cmaes
 
-        kind = cmaes.CMA if self.full else cmaes.SepCMA
-        return kind(
-            mean=mean,
-            sigma=self.sigma,
-            seed=seed_of(self.setup.seed, self.restarts),
-            population_size=self.population * 2**self.restarts,
-            **({"lr_adapt": self.lr_adapt} if self.full else {}),
-        )
+        seed = seed_of(self.setup.seed, self.restarts)
+        size = self.population * 2**self.restarts
+        if self.full:
+            return cmaes.CMA(
+                mean, self.sigma, seed=seed, population_size=size, lr_adapt=self.lr_adapt
+            )
+        return cmaes.SepCMA(mean, self.sigma, seed=seed, population_size=size)
 
     def _converged(self) -> bool:
         spread = float(self.samples.std(axis=0).max())

@@ -25,7 +25,7 @@ _EPSILON = 1e-12
 @engine(title="M2N2", paper="https://arxiv.org/abs/2508.16204", needs=("prompts",))
 def m2n2(
     setup: Setup, *,
-    archive: Annotated[int, Range(4, 50, limits=(2, 10_000))] = 16,
+    archive: Annotated[int, Range(4, 50, limits=(2, 10_000))] = 20,
     batch: Annotated[int, Range(1, 16, limits=(1, 1000))] = 1,
     alpha: Annotated[float, Range(0.0, 2.0)] = 1.0,
 ) -> Algorithm:  # fmt: skip

@@ -35,11 +35,9 @@ def test_reflection_folds_the_line() -> None:
 
 def test_it_is_cmaes_with_reflected_samples() -> None:
     """The law itself, written out with cmaes alone."""
-    genes = [Gene(f"x{at}", "float", 0.9, low=-1.0, high=3.0) for at in range(5)]
+    genes = [Gene(f"x{at}", "float", 2.8, low=-1.0, high=3.0) for at in range(5)]
     engine = opened("cma-es", genes, seed=4)
-    plain = cmaes.CMA(
-        mean=np.full(5, 1.9 / 4), sigma=0.2, seed=seed_of(4, 0), population_size=12
-    )
+    plain = cmaes.CMA(mean=np.full(5, 3.8 / 4), sigma=0.2, seed=seed_of(4, 0), population_size=12)
     outside = 0
     for _ in range(15):
         samples = [plain.ask() for _ in range(12)]

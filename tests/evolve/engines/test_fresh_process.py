@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sdmerge.evolve.engine.running import Engine
 from sdmerge.evolve.engines import ENGINES
@@ -20,7 +21,8 @@ sys.path.insert(0, sys.argv[2])
 from test_fresh_process import go_on
 from sdmerge.evolve.engines import ENGINES
 folder = Path(sys.argv[1])
-print(json.dumps({p.stem: go_on(ENGINES.restore(p.read_bytes())) for p in folder.iterdir()}))
+states = {path.stem: ENGINES.restore(path.read_bytes()) for path in folder.iterdir()}
+print(json.dumps({name: go_on(name, engine) for name, engine in states.items()}))
 """
 GENES = [
     *(Gene(f"weight {at}", "float", 0.4, low=-0.3, high=1.5) for at in range(6)),
@@ -29,7 +31,7 @@ GENES = [
 MIXED = [*GENES, Gene("method", "choice", "ties", choices=("linear", "ties", "slerp"))]
 
 
-def go_on(engine: Engine, batches: int = 4) -> list[object]:
+def go_on(name: str, engine: Engine, batches: int = 3) -> list[object]:
     """The next candidates, told a function of themselves."""
     genes = MIXED if "method" in engine.ask()[0] else GENES
     seen: list[object] = []
@@ -38,7 +40,7 @@ def go_on(engine: Engine, batches: int = 4) -> list[object]:
         places = [np.array(positions(genes, one)) for one in asked]
         engine.tell(
             [
-                Told(one, (-float(x @ x), float(x.sum()))[: min(2, engine.objectives)], tuple(-x))
+                Told(one, (-float(x @ x), float(x.sum()))[: ENGINES[name].objectives[0]], tuple(-x))
                 for one, x in zip(asked, places, strict=True)
             ]
         )
@@ -46,17 +48,26 @@ def go_on(engine: Engine, batches: int = 4) -> list[object]:
     return seen
 
 
-def test_every_engine_goes_on_in_another_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        [name for name in ENGINES if name != "gp"],
+        pytest.param(["gp"], marks=pytest.mark.long),  # torch is imported once more
+    ],
+    ids=["all", "gp"],
+)
+def test_engines_go_on_in_another_process(names: list[str], tmp_path: Path) -> None:
     wanted: dict[str, list[object]] = {}
-    for name, spec in ENGINES.items():
+    for name in names:
+        spec = ENGINES[name]
         genes = MIXED if "choice" in spec.kinds else GENES
         quick = {"startup": 6, "batch": 1} if name == "gp" else {}
         start = {gene.name: gene.init for gene in genes}
         engine = spec.open(genes, start, 11, 100, **quick)
-        go_on(engine, 6)
+        go_on(name, engine, 6)
         engine.ask()
         (tmp_path / f"{name}.json").write_bytes(engine.state())
-        wanted[name] = go_on(engine)
+        wanted[name] = go_on(name, engine)
     here = str(Path(__file__).parent)
     command = [sys.executable, "-c", CODE, str(tmp_path), here]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

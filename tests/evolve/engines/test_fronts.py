@@ -48,8 +48,8 @@ def test_a_front_is_found_better_than_at_random(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])
 def test_others_take_two_scores_too(name: str) -> None:
-    told = run(opened(name, cube(2), startup=8, batch=2), zdt1, 12)
-    assert len({one.scores for one in told}) == 12
+    told = run(opened(name, cube(2), startup=8, batch=2), zdt1, 10)
+    assert len({one.scores for one in told}) == 10
 
 
 def test_como_wants_two_scores() -> None:

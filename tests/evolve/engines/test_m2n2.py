@@ -94,14 +94,14 @@ def shares(candidates: list[Candidate]) -> tuple[float, float]:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_both_niches_survive_where_cma_es_keeps_one(seed: int) -> None:
     genes = cube(3)
-    engine = opened("m2n2", genes, seed)
+    engine = opened("m2n2", genes, seed, archive=24)
     evolve(engine, 300)
     archive = engine.algorithm.members  # pyright: ignore  the archive is what it keeps
     one, other = shares(archive)
     assert one > 0.15
     assert other > 0.15
-    assert max(niches(place(member))[0] for member in archive) > 0.9
-    assert max(niches(place(member))[-1] for member in archive) > 0.9
+    assert max(niches(place(member))[0] for member in archive) > 0.8
+    assert max(niches(place(member))[-1] for member in archive) > 0.8
     kept = sorted(shares(evolve(opened("cma-es", genes, seed), 300)))
     assert kept[0] < 0.02
     assert kept[1] > 0.8

@@ -18,9 +18,11 @@ from sdmerge.evolve.engine.memory import pack, unpack
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner)
-    | st.tuples(inner, inner)
-    | st.dictionaries(st.text().filter(lambda key: key != "~"), inner),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text().filter(lambda key: key != "~"), inner)
+    ),
 )
 
 

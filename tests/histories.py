@@ -18,7 +18,9 @@ def genes(per_block: bool = True) -> tuple[Gene, ...]:
         Gene("models[日本語].parameters.weight", "float", 0.5, 0.0, 1.5),
         Gene("sampler.steps", "int", 4, 2, 16),
         Gene("parameters.density", "float", 0.2, 0.01, 1.0, log=True),
-        Gene("components.text_encoder.take", "choice", "base", choices=("base", "日本語", "ukiyoe")),
+        Gene(
+            "components.text_encoder.take", "choice", "base", choices=("base", "日本語", "ukiyoe")
+        ),
     ]
     if per_block:
         found += [Gene(f"models[{name}].parameters.weight/{block}", "float", 0.8, 0.0, 1.5)
@@ -72,8 +74,8 @@ def history(*, objectives: int = 1, per_block: bool = True, tested: bool = True)
     names = ("clip_a", "front two")[:objectives]
     made = History(
         "浮世絵 <b>study</b>", own, tuple(found), tuple(validations), names, ("clip_a",),
-        ("clip_b", "oracle"), "clip_b", "cma-es", 3,
-        (Warned(8, "since generation 2 search prompts gained +0.1, validation +0.0"),),
+        ("clip_b", "oracle"), "clip_b", engine="cma-es", seed=3,
+        alarms=(Warned(8, "since generation 2 search prompts gained +0.1, validation +0.0"),),
     )  # fmt: skip
     return replace(made, test=a_test()) if tested else made
 

@@ -51,6 +51,9 @@ HEAVY = {
     "sdmerge.evolve.numbers": {"torch", "numpy"},
     "sdmerge.evolve.settings": {"torch", "numpy"},
     "sdmerge.evolve.space": {"torch", "numpy"},
+    "sdmerge.evolve.engine": {"torch"},
+    "sdmerge.evolve.engines": {"torch"},
+    "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
     "sdmerge.evolve.ledger": {"torch", "numpy"},
     "sdmerge.evolve.run": {"torch"},
 }

@@ -11,7 +11,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.score import check_needs
-from sdmerge.cli.studies import Opening, made
+from sdmerge.cli.studies import Opening, evaluator_spec, made
 from sdmerge.errors import Cancelled, InputError, ResourceError
 from sdmerge.evolve.numbers import NUMBERS
 from sdmerge.recipe import Recipe, load_recipe
@@ -144,20 +144,10 @@ def _searched(session: Session, target: Path, study: Any, options: Mapping[str, 
 
 def _executor(session: Session, study: Any, options: Mapping[str, Any]) -> Any:
     """Who evaluates: this process, several, or a Ray cluster."""
-    from sdmerge.evolve.evaluate import EvaluatorSpec
     from sdmerge.evolve.workers import Local, Processes, devices_of
 
     workers = options["workers"]
-    spec = EvaluatorSpec(
-        scorers=study.scorers,
-        roots=session.workspace.model_roots,
-        cache=session.workspace.hashes,
-        device=session.device,
-        batch=study.settings.numbers.batch,
-        memory=_share(workers),
-        allow_pickle=options["allow_pickle"],
-        trust_remote_code=options["trust_remote_code"],
-    )
+    spec = evaluator_spec(session, study, options, memory=_share(workers))
     opening = Opening(spec, _plugins())
     if options["ray"]:
         from sdmerge.evolve.workers.cluster import Cluster

@@ -31,6 +31,24 @@ def reopened(session: Session, folder: Path, *, allow_pickle: bool) -> Any:
     return reopen(folder, ENGINES, SCORERS, Planner(session, allow_pickle=allow_pickle))
 
 
+def evaluator_spec(
+    session: Session, study: Any, options: Mapping[str, Any], *, memory: int | None = None
+) -> Any:
+    """What evaluates for a study in this session; `memory` are the bytes of models it may keep."""
+    from sdmerge.evolve.evaluate import EvaluatorSpec
+
+    return EvaluatorSpec(
+        scorers=study.scorers,
+        roots=session.workspace.model_roots,
+        cache=session.workspace.hashes,
+        device=session.device,
+        batch=study.settings.numbers.batch,
+        memory=memory,
+        allow_pickle=options["allow_pickle"],
+        trust_remote_code=options["trust_remote_code"],
+    )
+
+
 class Planner:
     """Plans recipes in a session's workspace, opening every model once."""
 

@@ -62,7 +62,7 @@ def difference(a: Mapping[Key, float], b: Mapping[Key, float], *, seed: int = 0)
     return Difference(*_described(gaps, seed), p=sign_flip(by_prompt(gaps), seed=seed))
 
 
-def table(scores: Sequence[Sequence[float]] | np.ndarray) -> dict[Key, float]:
+def table(scores: Sequence[float] | Sequence[Sequence[float]] | np.ndarray) -> dict[Key, float]:
     """Scores by prompt and picture, of an array [prompts, pictures], or [prompts] of means."""
     rows = np.asarray(scores, dtype=np.float64)
     rows = rows[:, None] if rows.ndim == 1 else rows

@@ -10,6 +10,7 @@ from sdmerge.cli.main import output_options
 COMMANDS = {
     "show": ("show", "Say what was compared, where the search is, and what it warns of."),
     "best": ("best", "Print the winner as a recipe."),
+    "export": ("export", "Test the winner once, write it as recipe and model, and a report."),
     "ask": ("asking", "Write the candidates that wait for a judgement as recipes."),
     "tell": ("asking", "Say what became of them."),
 }

@@ -19,9 +19,7 @@ from sdmerge.sample.sweep.variants import recipe_text
 FOLDER = "test"
 
 
-def write_gallery(
-    study: Path, run: TestRun, contenders: Sequence[Contender], exam: Exam
-) -> Path:
+def write_gallery(study: Path, run: TestRun, contenders: Sequence[Contender], exam: Exam) -> Path:
     """The kept pictures of a test as a grid in the study's folder, in place of an older one."""
     folder = study / FOLDER
     partial = folder.with_name(f"{folder.name}.partial")

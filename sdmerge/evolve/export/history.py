@@ -1,7 +1,7 @@
 """History: what a study holds, as the report and the statistics need it.
 
-Objectives are the better the higher they are; so are columns, but for those of `lower`. `read_history` of sdmerge.evolve.export.reading makes it
-from a study's folder.
+Objectives are the better the higher they are; so are columns, but for those of `lower`.
+`read_history` of sdmerge.evolve.export.reading makes it from a study's folder.
 """
 
 from __future__ import annotations

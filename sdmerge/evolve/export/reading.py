@@ -17,18 +17,19 @@ def read_history(
     ledger: Ledger,
     options: Options,
     genes: Sequence[Gene],
-    kinds: Mapping[str, Kind],
-    *,
-    lower: Sequence[str] = (),
+    kinds: Mapping[str, Kind] | None = None,
 ) -> History:
     """The study as far as it has come: generations that ended, or were cut.
 
-    kinds: Baseline → what it is. lower: Columns whose lower numbers are the better ones.
+    kinds: Baseline → what it is.
     """
+    kinds = kinds or {}
     trials = [*_baselines(ledger, options, kinds), *_trials(ledger)]
     numbers = {_key(one.candidate): one.number for one in reversed(trials) if one.generation >= 0}
     closed = [ledger.generations[number] for number in sorted(ledger.generations)]
     fitness = dict.fromkeys(name for one in options.objectives for name, _ in one.terms)
+    report = dict.fromkeys(name for one in options.report for name, _ in one.terms)
+    terms = [term for one in (*options.objectives, *options.report) for term in one.terms]
     return History(
         name=ledger.folder.resolve().name,
         genes=tuple(genes),
@@ -36,18 +37,16 @@ def read_history(
         validations=tuple(_validations(ledger, options, kinds, numbers)),
         objectives=tuple(_column(one) for one in options.objectives),
         fitness=tuple(fitness),
-        report=tuple(name for name in options.report if name not in fitness),
+        report=tuple(name for name in report if name not in fitness),
         judge=_column(options.objectives[0]),
-        lower=tuple(lower),
+        lower=tuple(dict.fromkeys(name for name, weight in terms if weight < 0)),
         engine=options.engine,
         seed=options.seed,
         alarms=tuple(Warned(one.number, note) for one in closed for note in one.notes),
     )
 
 
-def _baselines(
-    ledger: Ledger, options: Options, kinds: Mapping[str, Kind]
-) -> Iterator[Trial]:
+def _baselines(ledger: Ledger, options: Options, kinds: Mapping[str, Kind]) -> Iterator[Trial]:
     for key, row in sorted(ledger.rows.items()):
         if key.role == "baseline":
             scores = _scores(row, options)
@@ -56,9 +55,10 @@ def _baselines(
 
 
 def _scores(row: Row, options: Options) -> tuple[float, ...]:
-    if row.evaluation is None:
+    found = row.evaluation
+    if found is None:
         return ()
-    return tuple(mean(one.per_prompt(row.evaluation)) for one in options.objectives)
+    return tuple(mean(one.per_prompt(found)) for one in options.objectives)
 
 
 def _trials(ledger: Ledger) -> Iterator[Trial]:

@@ -2,51 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from sdmerge.errors import InputError
 from sdmerge.evolve.export.history import History, Validation
+from sdmerge.params import Scalar
 from sdmerge.recipe import Recipe, to_yaml
 from sdmerge.scoring.statistics import estimate, table
 
 
 def choose(history: History) -> Validation:
-    """The incumbent or centre with the best mean on validation by the judge; of equals the first.
+    """The incumbent or centre with the best mean on validation by the judge; of equals the later.
 
-    An InputError if nothing was validated.
+    Without any validation the last incumbent, with no scores. An InputError if there is none.
     """
     found = [one for one in history.validations if one.kind in ("incumbent", "centre")]
-    if not found:
-        hint = "Let the search go on until its first validation, with --resume."
-        raise InputError("nothing was validated yet", where=history.name, hint=hint)
-    sign = -1 if history.judge in history.lower else 1
-    return max(found, key=lambda one: sign * float(np.mean(one.scores[history.judge])))
+    if found:
+        sign = -1 if history.judge in history.lower else 1
+        return max(
+            found,
+            key=lambda one: (sign * float(np.mean(one.scores[history.judge])), one.generation),
+        )
+    if not history.incumbents:
+        hint = "Let the search finish a generation, with --resume."
+        raise InputError("has no winner yet", where=history.name, hint=hint)
+    last = history.incumbents[-1]
+    return Validation(last.generation, "incumbent", {}, last.candidate, last.number)
 
 
-def winner_text(recipe: Recipe, chosen: Validation, history: History) -> str:
-    """The recipe as YAML, with comments that say where it comes from."""
+def winner_text(
+    recipe: Recipe, chosen: Validation, history: History, sampling: Mapping[str, Scalar]
+) -> str:
+    """The recipe as YAML, with comments that say where it comes from and how it is drawn."""
     plain = replace(recipe, grid={}, evolve={})
-    return f"{comments(_origin(chosen, history))}\n{to_yaml(plain)}"
+    return f"{comments(_origin(chosen, history, sampling))}\n{to_yaml(plain)}"
 
 
-def _origin(chosen: Validation, history: History) -> list[str]:
-    trials = len(history.searched)
-    found = estimate(table(chosen.scores[history.judge]))
+def _origin(chosen: Validation, history: History, sampling: Mapping[str, Scalar]) -> list[str]:
+    what = "The centre of the distribution" if chosen.kind == "centre" else f"Trial {chosen.trial}"
+    searched = (
+        f"Searched by {history.engine}, seed {history.seed}, {len(history.searched)} trials, "
+        f"{len(history.genes)} genes, for {', '.join(history.objectives)}."
+    )
+    lines = [
+        f"{what} after generation {chosen.generation} of {history.name}.",
+        searched,
+        *_choice(chosen, history.judge),
+    ]
+    if sampling:
+        lines.append(f"Drawn with {', '.join(f'{name} {one}' for name, one in sampling.items())}.")
+    return [*lines, "What was searched:", *(f"  {gene}" for gene in _genes(chosen))]
+
+
+def _choice(chosen: Validation, judge: str) -> list[str]:
+    if not chosen.scores:
+        return ["The last incumbent: nothing was validated, so nothing is known beyond the search."]
+    found = estimate(table(chosen.scores[judge]))
     said = f"{found.mean:.4g}"
     if found.prompts > 1:
         said += f" ({found.low:.4g} … {found.high:.4g})"
-    what = "The centre of the distribution" if chosen.kind == "centre" else f"Trial {chosen.trial}"
-    lines = [
-        f"{what} after generation {chosen.generation} of {history.name}.",
-        f"Searched by {history.engine}, seed {history.seed}, {trials} trials, "
-        f"{len(history.genes)} genes, for {', '.join(history.fitness)}.",
-        f"Chosen by {history.judge} on {found.prompts} validation prompts: {said}.",
+    return [
+        f"Chosen by {judge} on {found.prompts} validation prompts: {said}.",
         "That number is of the best of several, so it flatters; believe the test.",
     ]
-    return [*lines, "What was searched:", *(f"  {gene}" for gene in _genes(chosen))]
 
 
 def _genes(chosen: Validation) -> list[str]:

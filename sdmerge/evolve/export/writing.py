@@ -1,15 +1,15 @@
 """What an export writes: the winner's recipe, figures, the report.
 
-    OUT/winner.yaml     the winner as a recipe
-    OUT/model…          the merged model, written by whoever calls
-    OUT/report.html     everything below in one page
-    OUT/*.png           curve, forest (the test), gallery, values, blocks, importance, parallel,
-                        front: those there is something to show of
+OUT/winner.yaml     the winner as a recipe
+OUT/model…          the merged model, written by whoever calls
+OUT/report.html     everything below in one page
+OUT/*.png           curve, forest (the test), gallery, values, blocks, importance, parallel,
+front: those there is something to show of
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ from sdmerge.evolve.export.history import History, Validation
 from sdmerge.evolve.export.report import Shown, report
 from sdmerge.evolve.export.verdict import Table, table_of
 from sdmerge.evolve.export.winner import winner_text
+from sdmerge.params import Scalar
 from sdmerge.recipe import Recipe
 from sdmerge.sample.written import written
 
@@ -29,15 +30,22 @@ Draw = Callable[[figures.Theme], Figure | None]
 
 
 def write_report(
-    history: History, chosen: Validation, recipe: Recipe, study: Path, out: Path
+    history: History,
+    chosen: Validation,
+    recipe: Recipe,
+    *,
+    sampling: Mapping[str, Scalar],
+    study: Path,
+    out: Path,
 ) -> list[Path]:
     """Write all but the model into the folder `out`; the paths, the report last.
 
-    recipe: The winner's, as seen from `out`. study: The study's folder, for the gallery.
+    recipe: The winner's, as seen from `out`, drawn with `sampling`. study: The study's folder, for
+        the gallery.
     """
     out.mkdir(parents=True, exist_ok=True)
     found = table_of(history.test, history.lower) if history.test is not None else None
-    text = winner_text(recipe, chosen, history)
+    text = winner_text(recipe, chosen, history, sampling)
     paths = [_text(out / WINNER, text)]
     drawn: dict[str, tuple[bytes, bytes]] = {}
     for name, draw in _draws(history, chosen, found).items():

@@ -23,10 +23,8 @@ from sdmerge.errors import InputError
 from sdmerge.scoring.prompts import Line
 
 # Japanese has no spaces: a change of script ends a word
-_WORD = re.compile(
-    r"[々〇㐀-鿿豈-﫿]+|[ぁ-ゖ]+|[ァ-ヺー]+|[^\W々〇㐀-鿿豈-﫿ぁ-ゖァ-ヺー]+"
-)
-_ENOUGH = 0.75
+_WORD = re.compile(r"[々〇㐀-鿿豈-﫿]+|[ぁ-ゖ]+|[ァ-ヺー]+|[^\W々〇㐀-鿿豈-﫿ぁ-ゖァ-ヺー]+")
+_ENOUGH = 0.6
 """A part that pairs fill less of than this is split at random."""
 
 Pair = frozenset[str]
@@ -123,12 +121,12 @@ def _by_pairs(
             users.setdefault(frozenset(pair), []).append(at)
     part = [0] * len(words)
     left = Counter(word for own in words for word in own)
-    order = sorted(users, key=sorted)
+    order = sorted(users, key=_ordered)
     pairs: list[Pair] = []
     for number, size in ((2, sizes[1]), (1, sizes[0])):
         room = size
         for place in dice.permutation(len(order)):
-            pair = order[place]
+            pair = order[int(place)]
             moved = [at for at in users[pair] if part[at] == 0]
             spent = Counter(word for at in moved for word in words[at])
             # search keeps every word

@@ -29,8 +29,8 @@ LINES = tuple(Line(f"a <b> prompt {n}", f"caption {n}") for n in range(10))
 
 
 def recipe(weight: float) -> Any:
-    text = f"merge_method: linear\nmodels: [{{model: a}}, {{model: b}}]\nparameters: {{weight: {weight}}}"
-    return parse_recipe(text)
+    models = "merge_method: linear\nmodels: [{model: a}, {model: b}]"
+    return parse_recipe(f"{models}\nparameters: {{weight: {weight}}}")
 
 
 WINNER = Contender("winner", "winner", recipe(0.5), {"steps": 4})
@@ -124,11 +124,13 @@ def test_the_gallery_is_a_grid(tmp_path: Path) -> None:
     assert len(cells) == 16
     one = next(cell for cell in cells.values()
                if (cell.values["model"], cell.values["prompt"]) == ("日本語", 3))  # fmt: skip
-    assert Image.open(folder / one.file).getpixel((0, 0)) == (100, 30, 0)
+    with Image.open(folder / one.file) as image:
+        assert image.getpixel((0, 0)) == (100, 30, 0)
     assert one.seed == exam.seeds[3][0]
     assert one.scores["x"] == pytest.approx(1 + 3 + (one.seed % 7) / 100)
     assert gallery_sheet(tmp_path, tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").width > 2 * 8
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.width > 2 * 8
 
 
 def test_the_winner_is_the_best_on_validation() -> None:
@@ -139,19 +141,23 @@ def test_the_winner_is_the_best_on_validation() -> None:
     assert means[id(chosen)] == max(means.values())
     lower = choose(replace(study, lower=("clip_b",)))
     assert means[id(lower)] == min(means.values())
-    with pytest.raises(InputError, match="nothing was validated yet"):
-        choose(replace(study, validations=study.validations[:2]))
+    last = choose(replace(study, validations=study.validations[:2]))
+    assert (last.generation, last.scores) == (11, {})
+    assert "nothing was validated" in winner_text(recipe(0.5), last, study, {})
+    with pytest.raises(InputError, match="no winner yet"):
+        choose(replace(study, validations=(), trials=()))
 
 
 def test_the_recipe_says_where_it_comes_from() -> None:
     study = replace(history(), name="a\nmerge_method: evil")
-    text = winner_text(recipe(0.5), choose(study), study)
+    text = winner_text(recipe(0.5), choose(study), study, {"steps": 4})
     data = yaml.safe_load(text)
     assert data["merge_method"] == "linear"
     assert "evolve" not in data
     assert parse_recipe(text) == recipe(0.5)
     head = [line for line in text.splitlines() if line.startswith("#")]
     assert any("12 trials" in line or "144 trials" in line for line in head)
+    assert "# Drawn with steps 4." in head
     assert any("Chosen by clip_b on 32 validation prompts: 0.7" in line for line in head)
     assert any("models[ukiyoe].parameters.weight/IN01 = " in line for line in head)
 

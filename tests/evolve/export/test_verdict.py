@@ -9,8 +9,8 @@ import pytest
 from histories import a_test, history
 
 from sdmerge.evolve.export.history import Test
-from sdmerge.evolve.export.verdict import table_of, verdicts
 from sdmerge.evolve.export.report.words import catalogue, plain
+from sdmerge.evolve.export.verdict import table_of, verdicts
 
 
 def test_differences_are_the_winner_minus_the_other() -> None:
@@ -43,7 +43,7 @@ def test_an_interval_above_zero_is_not_enough() -> None:
     """With many comparisons one of them has such an interval by chance; corrected, it is open."""
     dice = np.random.default_rng(3)
     own = dice.normal(0, 1, 40)
-    own += 0.33 - own.mean()
+    own = (own - own.mean()) / own.std() + 0.35
     rows = {"winner": own, **{f"other {n}": np.zeros(40) for n in range(9)}}
     rows |= {f"other {n}": dice.permutation(own) - 0.05 * n for n in range(1, 9)}
     test = Test(1, {name: {"x": tuple(row.tolist())} for name, row in rows.items()},
@@ -75,8 +75,9 @@ def test_one_open_parent_spoils_the_claim() -> None:
     assert [one.words["names"] for one in said if one.key == "open_parents"] == ["ukiyoe"] * 2
     assert not [one for one in said if one.key == "above_parents"]
     assert [one.words["runs"] for one in said if one.key == "again"] == ["3"]
-    better = {**test.scores, "ukiyoe": {
-        column: tuple(score + 1 for score in row) for column, row in test.scores["winner"].items()}}  # fmt: skip
+    rows = {column: tuple(score + 1 for score in row)
+            for column, row in test.scores["winner"].items()}  # fmt: skip
+    better = {**test.scores, "ukiyoe": rows}
     done = replace(done, test=replace(test, scores=better))
     assert "below_parents" in [one.key for one in verdicts(done, table_of(done.test))]
 

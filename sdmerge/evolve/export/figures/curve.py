@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +23,12 @@ from sdmerge.evolve.export.figures.theme import (
 )
 from sdmerge.evolve.export.history import History, Validation
 from sdmerge.scoring.statistics import estimate, table
+
+_ABOVE: dict[str, Any] = {
+    "loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3, "borderaxespad": 0.1,
+    "columnspacing": 1.2,
+}  # fmt: skip
+"""Legends stand beside the title, where no line runs through them."""
 
 
 def curve(history: History, theme: Theme = LIGHT) -> Figure:
@@ -42,7 +49,7 @@ def curve(history: History, theme: Theme = LIGHT) -> Figure:
 
 
 def _search(axes: Axes, history: History, theme: Theme) -> None:
-    styled(axes, theme, title=f"search: {history.objectives[0]}")
+    styled(axes, theme, title=f"search: {short(history.objectives[0])}")
     found = [trial for trial in history.searched if trial.objectives]
     at = [trial.number for trial in found]
     scores = [trial.objectives[0] for trial in found]
@@ -51,39 +58,44 @@ def _search(axes: Axes, history: History, theme: Theme) -> None:
     axes.plot([one.number for one in again], [one.objectives[0] for one in again], linewidth=1.6,
               color=theme.accent, marker=".", markersize=4,
               label="best so far, on each generation's prompts and seeds")  # fmt: skip
-    lines = {one.name: one.objectives[0] for one in history.baselines if one.objectives}
+    known = [one for one in history.baselines if one.objectives]
+    best = max((one.objectives[0] for one in known if one.kind == "sweep"), default=0.0)
+    lines = {one.name: one.objectives[0] for one in known
+             if one.kind != "sweep" or one.objectives[0] == best}  # fmt: skip
     _lines(axes, lines, theme)
     _alarms(axes, history, theme)
-    legend(axes, theme, loc="lower right")
+    legend(axes, theme, **_ABOVE)
 
 
 def _validation(axes: Axes, history: History, column: str, theme: Theme) -> None:
     chosen = " (chooses the winner)" if column == history.judge else ""
-    styled(axes, theme, title=f"validation: {column}{chosen}")
+    styled(axes, theme, title=f"validation: {short(column)}{chosen}")
     ends = _ends(history)
     for place, kind in enumerate(("incumbent", "centre")):
         own = [one for one in history.validations if one.kind == kind and column in one.scores]
         if own:
             name = "best so far" if kind == "incumbent" else "centre of the distribution"
             shown = theme.accent if kind == "incumbent" else colour(theme, 1)
-            _series(axes, own, column, ends, shown, name, filled=not place)
+            _series(axes, own, column, ends=ends, shown=shown, name=name, filled=not place)
     others = [one for one in history.validations if one.kind not in ("incumbent", "centre")]
     means = {one.name: float(np.mean(one.scores[column])) for one in others if column in one.scores}
     _lines(axes, means, theme)
     _alarms(axes, history, theme)
-    legend(axes, theme, loc="lower right")
+    legend(axes, theme, **_ABOVE)
 
 
 def _series(
-    axes: Axes, own: Sequence[Validation], column: str, ends: Mapping[int, int], shown: str,
-    name: str, *, filled: bool,
+    axes: Axes, own: Sequence[Validation], column: str, *, ends: Mapping[int, int], shown: str,
+    name: str, filled: bool,
 ) -> None:  # fmt: skip
     found = [estimate(table(one.scores[column])) for one in own]
+    count = found[0].prompts
     at = np.array([ends.get(one.generation, 0) for one in own])
     means = np.array([one.mean for one in found])
     axes.plot(at, means, color=shown, marker="o" if filled else "s", markersize=3, linewidth=1.4,
-              label=f"{name}, 95 % over {found[0].prompts} prompts" if filled else name)  # fmt: skip
-    if filled and found[0].prompts > 1:
+              label=f"{name}, 95 % over {count} prompts" if filled and count > 1 else name,
+              )  # fmt: skip
+    if filled and count > 1:
         low, high = [one.low for one in found], [one.high for one in found]
         axes.fill_between(at, low, high, color=shown, alpha=0.15, linewidth=0)
 

@@ -40,6 +40,7 @@ def forest(history: History, found: Table, theme: Theme = LIGHT) -> Figure | Non
 
 def _panel(axes: Axes, rows: Sequence[Compared], title: str, theme: Theme) -> None:
     styled(axes, theme, title=title, grid="x")
+    paper = {"boxstyle": "square,pad=0.1", "facecolor": theme.paper, "edgecolor": "none"}
     shown = {"above": theme.good, "below": theme.bad, "open": theme.faint}
     axes.axvline(0, color=theme.ink, linewidth=0.9)
     for place, one in enumerate(rows):
@@ -47,6 +48,8 @@ def _panel(axes: Axes, rows: Sequence[Compared], title: str, theme: Theme) -> No
         axes.plot([gap.low, gap.high], [place, place], color=ink, linewidth=1.6)
         axes.plot([gap.mean], [place], "o", color=ink, markersize=5)
         axes.annotate(f"{gap.mean:+.3g}, p {one.p:.2g}", (gap.mean, place), xytext=(0, 7),
-                      textcoords="offset points", ha="center", fontsize=7, color=theme.ink)  # fmt: skip
+                      textcoords="offset points", ha="center", fontsize=7, color=theme.ink,
+                      bbox=paper)  # fmt: skip
     axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
     axes.margins(x=0.18)

@@ -20,9 +20,7 @@ _PANELS = 3
 def on_front(scores: Sequence[Sequence[float]]) -> list[bool]:
     """Whether each row [candidates, objectives] is dominated by none: the more the better."""
     rows = np.asarray(scores, dtype=np.float64)
-    return [
-        not bool(((rows >= row).all(axis=1) & (rows > row).any(axis=1)).any()) for row in rows
-    ]
+    return [not bool(((rows >= row).all(axis=1) & (rows > row).any(axis=1)).any()) for row in rows]
 
 
 def front(history: History, theme: Theme = LIGHT) -> Figure | None:
@@ -35,12 +33,12 @@ def front(history: History, theme: Theme = LIGHT) -> Figure | None:
     panels = drawn.subplots(1, len(pairs), squeeze=False)
     best = on_front([trial.objectives for trial in found])
     for axes, pair in zip(panels[0], pairs, strict=True):
-        _panel(axes, history, found, best, pair, theme)
+        _panel(axes, history, found, best, pair=pair, theme=theme)
     return drawn
 
 
 def _panel(
-    axes: Axes, history: History, found: Sequence[Trial], best: Sequence[bool],
+    axes: Axes, history: History, found: Sequence[Trial], best: Sequence[bool], *,
     pair: tuple[int, int], theme: Theme,
 ) -> None:  # fmt: skip
     across, up = pair

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from sdmerge.evolve.engine.sampled import distribution
 from sdmerge.evolve.export.figures.theme import LIGHT, Theme, figure, short, styled
 from sdmerge.evolve.export.history import History
-from sdmerge.evolve.engine.sampled import distribution
 
 _FEWEST = 20
 """Candidates below which importance is mostly noise."""
@@ -36,8 +36,10 @@ def importances(history: History) -> dict[str, float]:
     try:
         study = optuna.create_study(direction="maximize")
         for trial in found:
-            study.add_trial(optuna.trial.create_trial(
-                params=dict(trial.candidate), distributions=known, value=trial.objectives[0]))  # fmt: skip
+            made = optuna.trial.create_trial(
+                params=dict(trial.candidate), distributions=known, value=trial.objectives[0]
+            )
+            study.add_trial(made)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     finally:

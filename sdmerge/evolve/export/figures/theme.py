@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def spread(places: list[float], apart: float) -> list[float]:
     """The places, moved as little as need be to stand `apart`; in the order they came."""
     order = sorted(range(len(places)), key=lambda at: places[at])
     moved = list(places)
-    for below, above in zip(order, order[1:], strict=False):
+    for below, above in itertools.pairwise(order):
         moved[above] = max(moved[above], moved[below] + apart)
     shift = sum(new - old for new, old in zip(moved, places, strict=True)) / max(1, len(places))
     return [place - shift for place in moved]
@@ -111,7 +112,12 @@ def save(drawn: Figure, path: Path) -> None:
 
 
 def short(text: str, most: int = 34) -> str:
-    """A label that does not push the figure aside: what is too long loses its middle."""
+    """A label that can be read, and does not push the figure aside: too long, it loses its middle.
+
+    Letters that no font here has become question marks.
+    """
+    if not all(map(_known, text)) and (font_file() is None or not readable(text)):
+        text = "".join(one if _known(one) else "?" for one in text)
     if len(text) <= most:
         return text
     half = (most - 1) / 2
@@ -119,22 +125,19 @@ def short(text: str, most: int = 34) -> str:
 
 
 def _lettered(drawn: Figure) -> None:
-    """Give each text a font that has its letters; letters that none has become question marks."""
+    """Give each text a font that has its letters, and take none for mathematics."""
+    for axes in drawn.axes:  # labels of ticks have no text before they are asked for
+        axes.get_xticklabels()
+        axes.get_yticklabels()
     for text in drawn.findobj(Text):
-        if not isinstance(text, Text):
-            continue
         text.set_parse_math(False)
-        said = text.get_text()
-        if all(map(_known, said)):
-            continue
-        file = font_file()
-        if file is not None and readable(said):
+        file = None if all(map(_known, text.get_text())) else font_file()
+        if file is not None:
             text.set_fontproperties(FontProperties(fname=file, size=text.get_fontsize()))
-        else:
-            text.set_text("".join(one if _known(one) else "?" for one in said))
 
 
 @functools.cache
 def _known(letter: str) -> bool:
     """Whether matplotlib's own font has it."""
-    return letter.isspace() or bool(get_font(findfont(FontProperties())).get_char_index(ord(letter)))
+    own = get_font(findfont(FontProperties()))
+    return letter.isspace() or bool(own.get_char_index(ord(letter)))

@@ -100,7 +100,9 @@ def _curves(
     for place, start in enumerate(sorted(starts)[:3]):
         axes.axhline(start, color=theme.faint, linewidth=0.9, linestyle=(0, (2, 3)),
                      label="" if place else "start")  # fmt: skip
-    axes.set_xticks(across, labels, rotation=60 if len(labels) > 10 else 0, fontsize=7)
+    axes.set_xticks(
+        across, [short(one) for one in labels], rotation=60 if len(labels) > 10 else 0, fontsize=7
+    )
     axes.margins(x=0.02, y=0.12)
     axes.legend(frameon=False, fontsize=7.5, labelcolor=theme.ink, loc="upper left",
                 bbox_to_anchor=(1.0, 1.0))  # fmt: skip

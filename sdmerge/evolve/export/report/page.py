@@ -81,14 +81,22 @@ def _facts(history: History, chosen: Validation) -> list[Html]:
         ("genes", len(history.genes)),
         ("fitness", ", ".join(history.fitness)),
         ("reported", ", ".join(history.report) or "–"),
-        ("chosen", say("chosen_centre" if chosen.kind == "centre" else "chosen_trial", **words)),
+        ("chosen", say(_how(chosen), **words)),
     ]
     if history.test is not None:
         test = history.test
         size = {"prompts": test.prompts, "pictures": test.pictures, "runs": test.runs}
         rows.append(("tested", say("test_size", **size)))
-    pairs = [part for key, value in rows for part in (element("dt", say(key)), element("dd", value))]
+    pairs = [
+        part for key, value in rows for part in (element("dt", say(key)), element("dd", value))
+    ]
     return [element("h2", say("facts")), element("dl", *pairs)]
+
+
+def _how(chosen: Validation) -> str:
+    if not chosen.scores:
+        return "chosen_last"
+    return "chosen_centre" if chosen.kind == "centre" else "chosen_trial"
 
 
 def _figure(name: str, shown: Shown) -> list[Html]:

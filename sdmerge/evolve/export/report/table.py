@@ -18,7 +18,10 @@ def table_of_test(history: History, found: Table) -> list[Html]:
     if test is None:
         return []
     columns = [*next(iter(found.means.values()))]
-    heads = [element("th", say("model")), *(one for name in columns for one in _heads(history, name))]
+    heads = [
+        element("th", say("model")),
+        *(one for name in columns for one in _heads(history, name)),
+    ]
     rows = [
         element("tr", *_row(history, found, name, columns),
                 class_="winner" if name == test.winner else "other")

@@ -37,8 +37,11 @@ def element(name: str, *content: object, **attributes: str) -> Html:
 
 def say(key: str, **words: object) -> Html:
     """The sentence of the catalogue in every language, filled with escaped words."""
-    return Html("".join(element("span", _filled(text, words), lang=language)
-                        for language, text in zip(LANGUAGES, _texts(key), strict=True)))  # fmt: skip
+    spans = [
+        element("span", _filled(text, words), lang=language)
+        for language, text in zip(LANGUAGES, _texts(key), strict=True)
+    ]
+    return Html("".join(spans))
 
 
 def plain(key: str, **words: object) -> str:

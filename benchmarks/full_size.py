@@ -4,12 +4,11 @@
 single file and a diffusers folder, 6.9 GB each) and a random LoRA in DIR, copies one of them to
 know the disk, merges all three in a process of its own while its anonymous memory is watched, and
 loads the result with diffusers. `--record` writes the figures to benchmarks/full_size.json and a
-table to benchmarks/README.md. Needs 28 GB of disk; `--small` does the same with a tiny model.
+table to benchmarks/README.md. Needs 28 GB of disk; `--quick` does the same with a tiny model.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import shutil
@@ -17,53 +16,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.report import put
+from benchmarks.report import benchmark, put_figures
 
-HERE = Path(__file__).resolve().parent
 CHUNK = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one run measured; sizes in GB (10⁹ bytes), times in seconds."""
-
-    cores: int
-    processor: str
-    model_gb: float
-    tensors: int
-    copy_seconds: float
-    hash_seconds: float
-    merge_seconds: float
-    merge_to_copy: float
-    read_and_written_gb_per_second: float
-    peak_anonymous_gb: float
-    loads_in_diffusers: bool
 
 
 def main() -> None:
     """Run the benchmark as the options say."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    benchmark(
+        __doc__,
+        lambda options: measure(options.folder, "tiny" if options.quick else "full"),
+        lambda figures: put_figures("full_size", figures),
     )
-    parser.add_argument("--folder", type=Path, required=True, help="where models are made")
-    parser.add_argument("--small", action="store_true", help="a tiny model, to try the script")
-    parser.add_argument("--record", action="store_true", help="write the figures beside this file")
-    parser.add_argument("--note", default="", help="a sentence on the circumstances, for the table")
-    options = parser.parse_args()
-    figures = measure(options.folder, "tiny" if options.small else "full")
-    print(json.dumps(asdict(figures), indent=1))  # noqa: T201
-    if options.record:
-        record(figures, options.note)
 
 
-def measure(folder: Path, scale: str) -> Figures:
-    """The figures of one run; models that are there already are used again."""
+def measure(folder: Path, scale: str) -> dict[str, Any]:
+    """The figures of one run, in GB (10⁹ bytes) and seconds. Models that are there stay."""
     single, parts, lora = make_inputs(folder, scale)
     target = folder / "merged"
     shutil.rmtree(target, ignore_errors=True)
@@ -78,19 +51,18 @@ def measure(folder: Path, scale: str) -> Figures:
     shutil.rmtree(target)
     merge_seconds, second_peak, _ = run_watched(command)
     moved = report["read_bytes"] + report["write_bytes"]
-    return Figures(
-        cores=psutil.cpu_count() or 1,
-        processor=platform.processor() or platform.machine(),
-        model_gb=round(single.stat().st_size / 1e9, 2),
-        tensors=report["merged"] + report["copied"],
-        copy_seconds=round(copy_seconds, 1),
-        hash_seconds=round(first_seconds - merge_seconds, 1),
-        merge_seconds=round(merge_seconds, 1),
-        merge_to_copy=round(merge_seconds / copy_seconds, 2),
-        read_and_written_gb_per_second=round(moved / 1e9 / merge_seconds, 2),
-        peak_anonymous_gb=round(max(peak, second_peak) / 1e9, 2),
-        loads_in_diffusers=loads(target),
-    )
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "model_gb": round(single.stat().st_size / 1e9, 2),
+        "tensors": report["merged"] + report["copied"],
+        "copy_seconds": round(copy_seconds, 1),
+        "hash_seconds": round(first_seconds - merge_seconds, 1),
+        "merge_seconds": round(merge_seconds, 1),
+        "merge_to_copy": round(merge_seconds / copy_seconds, 2),
+        "read_and_written_gb_per_second": round(moved / 1e9 / merge_seconds, 2),
+        "peak_anonymous_gb": round(max(peak, second_peak) / 1e9, 2),
+        "loads_in_diffusers": loads(target),
+    }
 
 
 def make_inputs(folder: Path, scale: str) -> tuple[Path, Path, Path]:
@@ -176,14 +148,6 @@ def loads(folder: Path) -> bool:
 
     pipeline = DiffusionPipeline.from_pretrained(str(folder), torch_dtype=torch.float16)
     return all(not parameter.is_meta for parameter in pipeline.unet.parameters())
-
-
-def record(figures: Figures, note: str) -> None:
-    """Write the figures and their table, with a note on the circumstances."""
-    data = asdict(figures)
-    (HERE / "full_size.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
-    rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in data.items()]
-    put("full_size", "\n".join(["| figure | value |", "|---|---|", *rows, "", note]).rstrip())
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ README's table; `--quick` takes few cells, to try the script.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -26,7 +24,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.report import put
+from benchmarks.report import HERE, benchmark, keep, put, table
 from sdmerge.live import LiveMerge
 from sdmerge.merge import run
 from sdmerge.plan import plan
@@ -44,7 +42,6 @@ from sdmerge.scoring.panel import Panel, Shown, open_panel
 from sdmerge.scoring.prompts import read_prompts
 from sdmerge.sinks import FolderSink
 
-HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parent / "samples"
 DATA: dict[str, Any] = {
     "merge_method": "slerp",
@@ -82,14 +79,11 @@ class Forward:
 
 def main() -> None:
     """Print the figures as JSON, and write them where they are shown if asked to."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="Where grids are drawn.")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--record", action="store_true")
-    parser.add_argument("--note", default="", help="A line on the circumstances.")
-    options = parser.parse_args()
+    benchmark(__doc__, measure_all, record)
+
+
+def measure_all(options: Any) -> dict[str, float]:
+    """Medians over rounds."""
     # a folder of its own: what is there is removed
     folder: Path = options.folder / "grid-benchmark"
     cells = asked(quick=options.quick)
@@ -98,11 +92,7 @@ def main() -> None:
     )
     measure(asked(quick=True), panel, folder)  # imports, and caches of the machine
     rounds = [measure(cells, panel, folder, turn) for turn in range(1 if options.quick else 3)]
-    found = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
-    figures = {"cores": os.cpu_count(), "note": options.note, **found}
-    print(json.dumps(figures, indent=1))  # noqa: T201
-    if options.record:
-        record(figures)
+    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
 def asked(*, quick: bool) -> tuple[Any, list[Spot]]:
@@ -140,15 +130,15 @@ def grid(sides: Any, cells: Sequence[Spot], panel: Panel, folder: Path) -> dict[
     judges = [replace(judge, body=forward.watched(judge.body)) for judge in panel.judges]
     with networks_watched(forward):
         begin = time.perf_counter()
-        live = LiveMerge()
         cache = folder / "sha256.json"
-        found = variants(
-            cells, sides, recipe, lambda one: plan(one, opened=live.opened, cache=cache)
-        )
-        sweep = Sweep(Grid(tuple(side.axis for side in sides)), tuple(found))
-        create(folder / "grid", sweep.grid)
-        tools = Tools(live, Drawer(live), Panel(tuple(judges)))
-        draw_sweep(sweep, folder / "grid", tools)
+        with LiveMerge() as live:
+            found = variants(
+                cells, sides, recipe, lambda one: plan(one, opened=live.opened, cache=cache)
+            )
+            sweep = Sweep(Grid(tuple(side.axis for side in sides)), tuple(found))
+            create(folder / "grid", sweep.grid)
+            tools = Tools(live, Drawer(live), Panel(tuple(judges)))
+            draw_sweep(sweep, folder / "grid", tools)
         seconds = time.perf_counter() - begin
     return {
         "grid seconds": seconds,
@@ -203,12 +193,10 @@ def networks_watched(forward: Forward) -> Generator[None]:
 
 def record(figures: Mapping[str, Any]) -> None:
     """Write grid.json and the table."""
-    (HERE / "grid.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    rows = [
-        f"| {name} | {value:.3g} |" for name, value in figures.items() if isinstance(value, float)
-    ]
-    table = "\n".join(["| figure | value |", "|---|---|", *rows])
-    put("grid", f"{table}\n\n{figures['cores']} cores. {figures['note']}".strip())
+    keep("grid", figures)
+    rows = [(name, f"{value:.3g}") for name, value in figures.items() if isinstance(value, float)]
+    text = table(["figure", "value"], rows)
+    put("grid", f"{text}\n\n{figures['cores']} cores. {figures['note']}".strip())
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ small random model.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks.random_files import make_models, sd1_specs
-from benchmarks.report import put
+from benchmarks.report import HERE, benchmark, keep, put, table
 from sdmerge.live import LiveMerge
 from sdmerge.merge import run
 from sdmerge.plan import Plan, plan
@@ -32,7 +30,6 @@ from sdmerge.sample.draw import Drawer, Shot
 from sdmerge.sample.settings import Sampling
 from sdmerge.sinks import FolderSink
 
-HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parent / "samples" / "models"
 PROMPT = "a red cross on a black background"
 
@@ -49,22 +46,13 @@ class Case:
 
 def main() -> None:
     """Print the figures as JSON, and write them where they are shown if asked to."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="Where random models are kept.")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--record", action="store_true")
-    parser.add_argument("--note", default="", help="A line on the circumstances.")
-    options = parser.parse_args()
-    found = {
-        case.name: measure(case, options.folder)
-        for case in cases(options.folder, quick=options.quick)
-    }
-    figures = {"cores": os.cpu_count(), "note": options.note, "cases": found}
-    print(json.dumps(figures, indent=1))  # noqa: T201
-    if options.record:
-        record(figures)
+    benchmark(__doc__, measure_all, record)
+
+
+def measure_all(options: Any) -> dict[str, Any]:
+    """The figures of every case."""
+    wanted = cases(options.folder, quick=options.quick)
+    return {"cases": {case.name: measure(case, options.folder) for case in wanted}}
 
 
 def cases(folder: Path, *, quick: bool) -> list[Case]:
@@ -85,11 +73,15 @@ def cases(folder: Path, *, quick: bool) -> list[Case]:
 
 def measure(case: Case, folder: Path) -> dict[str, float]:
     """Medians over rounds: seconds of both ways, of their parts, and ratios within rounds."""
-    live = LiveMerge()
+    with LiveMerge() as live:
+        rounds = list(_rounds(case, folder, live))
+    return {name: statistics.median(one[name] for one in rounds) for name in sorted(rounds[0])}
+
+
+def _rounds(case: Case, folder: Path, live: LiveMerge) -> Iterator[dict[str, float]]:
     drawer = Drawer(live)
     live.show(planned(case, 0.01, live))
     next(drawer.draw([Shot(PROMPT, 1, case.sampling)]))
-    rounds: list[dict[str, float]] = []
     for number in range(case.rounds):
         t = 0.1 + 0.8 * number / case.rounds
         ways: list[Callable[[], dict[str, float]]] = [
@@ -101,9 +93,8 @@ def measure(case: Case, folder: Path) -> dict[str, float]:
             one |= way()
         one["naive to live"] = one["naive"] / one["live"]
         one["share of merging"] = (one["plan"] + one["merge"]) / one["live"]
-        rounds.append(one)
         print(f"{case.name}: {json.dumps(one)}", file=sys.stderr, flush=True)  # noqa: T201
-    return {name: statistics.median(one[name] for one in rounds) for name in sorted(rounds[0])}
+        yield one
 
 
 def planned(case: Case, t: float, live: LiveMerge | None = None) -> Plan:
@@ -142,13 +133,14 @@ def loaded(case: Case, t: float, target: Path) -> dict[str, float]:
 
 def record(figures: Mapping[str, Any]) -> None:
     """Write live.json and the table."""
-    (HERE / "live.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    keep("live", figures)
     columns = ["naive", "live", "plan", "merge", "naive to live", "share of merging"]
-    lines = [["", *columns], ["---"] * (1 + len(columns))]
-    for name, row in figures["cases"].items():
-        lines.append([name, *(f"{row[column]:.3g}" for column in columns)])
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    put("live", f"{table}\n\n{figures['cores']} cores. {figures['note']}".strip())
+    rows = [
+        [name, *(f"{row[column]:.3g}" for column in columns)]
+        for name, row in figures["cases"].items()
+    ]
+    text = table(["", *columns], rows)
+    put("live", f"{text}\n\n{figures['cores']} cores. {figures['note']}".strip())
 
 
 if __name__ == "__main__":

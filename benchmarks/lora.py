@@ -4,7 +4,8 @@
 modules of SDXL's UNet at their real shapes, and merges them over the command line, in a process of
 its own while its anonymous memory is watched. Then a matrix of each shape of the UNet is
 approximated at rank 32, as `lora extract` does it, and by a full SVD, both on one thread; times are
-multiplied by how many matrices have the shape. `--record` writes a table to benchmarks/README.md.
+multiplied by how many matrices have the shape. `--record` writes lora.json and a table to
+benchmarks/README.md; `--quick` takes LoRAs of rank 4 and one shape.
 """
 
 # torch does not type its linear algebra
@@ -13,21 +14,19 @@ multiplied by how many matrices have the shape. `--record` writes a table to ben
 
 from __future__ import annotations
 
-import argparse
-import json
+import math
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import psutil
 import torch
 from torch import Tensor
 
 from benchmarks.full_size import run_watched
-from benchmarks.report import put
+from benchmarks.report import benchmark, put_figures
 from sdmerge.adapters.lora.origin import own_specs
 from sdmerge.bounds import Bounds
 from sdmerge.families import FAMILIES
@@ -39,39 +38,37 @@ from sdmerge.tensors.writer import SafetensorsWriter
 
 T = TypeVar("T")
 RANK, EXTRACTED = 64, 32
+QUICK = 4
 Shape = tuple[int, int]
 
 
 def main() -> None:
     """Run the benchmark as the options say."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="where LoRAs are made")
-    parser.add_argument("--record", action="store_true", help="write the table to the README")
-    parser.add_argument("--note", default="", help="a sentence on the circumstances, for the table")
-    parser.add_argument("--part", choices=("merging", "extracting"), help="both by default")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, float | None] = {"cores": psutil.cpu_count()}
+    part = {"choices": ("merging", "extracting"), "help": "both by default"}
+    benchmark(__doc__, measure, lambda figures: put_figures("lora", figures), more={"part": part})
+
+
+def measure(options: Any) -> dict[str, float]:
+    """The parts that are asked for."""
+    figures: dict[str, float] = {}
     if options.part != "extracting":
-        figures |= merging(options.folder)
+        figures |= merging(options.folder, QUICK if options.quick else RANK)
     if options.part != "merging":
-        figures |= extracting()
-    print(json.dumps(figures, indent=1))  # noqa: T201
-    if options.record:
-        rows = [f"| {name} | {value} |" for name, value in figures.items()]
-        put("lora", "\n".join(["| figure | value |", "|---|---|", *rows, "", options.note]).strip())
+        figures |= extracting(1 if options.quick else None)
+    return figures
 
 
-def merging(folder: Path) -> Mapping[str, float]:
+def merging(folder: Path, rank: int) -> Mapping[str, float]:
     """Seconds and memory of a merge by TIES, and of a sum, which goes by factors."""
-    loras = [random_lora(folder / f"{name}.safetensors", seed) for seed, name in enumerate("ab")]
+    loras = [
+        random_lora(folder / f"{name}-{rank}.safetensors", rank, seed)
+        for seed, name in enumerate("ab")
+    ]
     figures: dict[str, float] = {}
     for method in ("ties", "task_arithmetic"):
         target = folder / "merged.safetensors"
         command = [sys.executable, "-m", "sdmerge", "lora", "merge", *map(str, loras)]
-        command += ["--method", method, "--rank", str(RANK), "-o", str(target)]
+        command += ["--method", method, "--rank", str(rank), "-o", str(target)]
         seconds, peak, report = run_watched([*command, "--force", "--json"])
         figures[f"{method} of two: modules"] = len(report["modules"])
         figures[f"{method} of two: seconds"] = round(seconds, 1)
@@ -79,7 +76,7 @@ def merging(folder: Path) -> Mapping[str, float]:
     return figures
 
 
-def random_lora(path: Path, seed: int) -> Path:
+def random_lora(path: Path, rank: int, seed: int) -> Path:
     """A LoRA of every linear layer of the UNet's transformers."""
     if path.exists():
         return path
@@ -91,23 +88,26 @@ def random_lora(path: Path, seed: int) -> Path:
         if is_matrix(key, specs[key].shape):
             name, rows = key.removesuffix(".weight"), specs[key].shape[0]
             columns = specs[key].numel // rows
-            shapes[f"{name}.lora_A.weight"] = TensorSpec("F16", (RANK, columns))
-            shapes[f"{name}.lora_B.weight"] = TensorSpec("F16", (rows, RANK))
+            shapes[f"{name}.lora_A.weight"] = TensorSpec("F16", (rank, columns))
+            shapes[f"{name}.lora_B.weight"] = TensorSpec("F16", (rows, rank))
     with SafetensorsWriter(path, shapes, {}) as writer:
         for name, spec in shapes.items():
             writer.write(name, (torch.randn(spec.numel, generator=source) / 50).half())
     return path
 
 
-def extracting() -> Mapping[str, float]:
-    """Seconds for all matrices of the UNet, here and by a full SVD, and how near both come."""
+def extracting(most: int | None) -> Mapping[str, float]:
+    """Seconds for all matrices of the UNet, or of its `most` smallest shapes, here and by a full
+    SVD, and how near both come.
+    """
     shapes: Counter[Shape] = Counter()
     for key, spec in own_specs(FAMILIES.get("sdxl")).items():
         if key.startswith("unet.") and is_matrix(key, spec.shape):
             shapes[spec.shape[0], spec.numel // spec.shape[0]] += 1
     ours = full = 0.0
     excess = 1.0
-    for shape, count in shapes.items():
+    for shape in sorted(shapes, key=math.prod)[:most]:
+        count = shapes[shape]
         matrix = decaying(shape)
         seconds, found = timed(lambda matrix=matrix: approximate(matrix, Bounds(rank=EXTRACTED)))
         ours += count * seconds

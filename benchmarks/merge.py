@@ -10,7 +10,6 @@ the other tools.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -26,9 +25,10 @@ from typing import Any
 import psutil
 
 from benchmarks.full_size import anonymous
+from benchmarks.merge_report import record
 from benchmarks.peers import Peer, command, install
 from benchmarks.random_files import make_models, plain_specs, sd1_specs
-from benchmarks.report import record
+from benchmarks.report import benchmark
 
 OURS = (
     "linear", "task_arithmetic", "ties", "dare_linear", "dare_ties", "della", "breadcrumbs",
@@ -41,20 +41,19 @@ Run = dict[str, float]
 
 def main() -> None:
     """Run the benchmark as the options say."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="where files are made")
-    parser.add_argument("--quick", action="store_true", help="small files, to try the script")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each of ours runs")
-    parser.add_argument("--peer-rounds", type=int, default=1, help="how often the other tools run")
-    parser.add_argument("--part", action="append", choices=PARTS, help="all of them by default")
-    parser.add_argument("--record", action="store_true", help="write the figures beside this file")
-    parser.add_argument("--note", default="", help="a sentence on the circumstances")
-    options = parser.parse_args()
+    more = {
+        "rounds": {"type": int, "default": 5, "help": "how often each of ours runs"},
+        "peer-rounds": {"type": int, "default": 1, "help": "how often the other tools run"},
+        "part": {"action": "append", "choices": PARTS, "help": "all of them by default"},
+    }
+    benchmark(__doc__, measure, record, more=more)
+
+
+def measure(options: Any) -> dict[str, Any]:
+    """The parts that are asked for."""
     folder: Path = options.folder
     parts = options.part or PARTS
-    figures: dict[str, Any] = {"cores": os.cpu_count(), "note": options.note}
+    figures: dict[str, Any] = {}
     if "methods" in parts:
         peers = [] if options.quick else [install(name, folder) for name in PEERS]
         figures["peers"] = {peer.name: peer.version or peer.trouble for peer in peers}
@@ -63,9 +62,7 @@ def main() -> None:
         figures["models"] = grow_models(folder, options)
     if "size" in parts:
         figures["size"] = grow_size(folder, options)
-    print(json.dumps(figures, indent=1))  # noqa: T201
-    if options.record:
-        record(figures)
+    return figures
 
 
 def compare(folder: Path, options: Any, peers: Sequence[Peer]) -> dict[str, Run]:

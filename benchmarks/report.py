@@ -1,14 +1,58 @@
-"""The figures as tables and a plot, in the README and beside it."""
+"""What every benchmark does alike: options, figures as JSON, and tables in the README."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+
+Figures = Mapping[str, Any]
+
+
+def benchmark(
+    about: str | None,
+    measure: Callable[[Any], Figures],
+    record: Callable[[Figures], None],
+    *,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Measure as the options say and print the figures, which `--record` gives to `record`.
+
+    `more` are options beside those that all benchmarks have, with argparse's settings of each.
+    """
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="where files are made and kept")
+    parser.add_argument("--quick", action="store_true", help="little work, to try the script")
+    parser.add_argument("--record", action="store_true", help="write the figures beside this file")
+    parser.add_argument("--note", default="", help="a sentence on the circumstances")
+    for name, settings in (more or {}).items():
+        parser.add_argument(f"--{name}", **settings)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    figures = {"cores": os.cpu_count(), "note": options.note, **measure(options)}
+    print(json.dumps(figures, indent=1))  # noqa: T201
+    if options.record:
+        record(figures)
+
+
+def keep(name: str, figures: Figures) -> None:
+    """Write the figures to NAME.json beside this file."""
+    (HERE / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+def put_figures(section: str, figures: Figures) -> None:
+    """Write the figures to SECTION.json, and to the README as a table with the note below."""
+    keep(section, figures)
+    rows = [(name.replace("_", " "), value) for name, value in figures.items() if name != "note"]
+    put(section, f"{table(('figure', 'value'), rows)}\n\n{figures['note']}".strip())
 
 
 def put(section: str, text: str) -> None:
@@ -19,60 +63,7 @@ def put(section: str, text: str) -> None:
     readme.write_text(marked.sub(lambda match: f"{match[1]}{text}\n{match[2]}", old), "utf-8")
 
 
-def record(figures: Mapping[str, Any]) -> None:
-    """Write merge.json, merge.svg and the tables; parts that were not measured stay as they are."""
-    known = HERE / "merge.json"
-    before = json.loads(known.read_text("utf-8")) if known.exists() else {}
-    figures = before | figures
-    known.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    parts: list[str] = []
-    if "methods" in figures:
-        (HERE / "merge.svg").write_text(plot(figures["methods"]), "utf-8")
-        head = ["", "seconds", "× floor", "GB anonymous"]
-        parts += [table(head, _methods(figures["methods"])), "![Seconds per merge](merge.svg)"]
-    for name, title in (("models", "models of 0.5 B"), ("size", "billions, two models")):
-        if name in figures:
-            parts.append(table([title, *_names(figures[name])], _growth(figures[name])))
-    measured = " ".join(figures.get("methods", ()))
-    peers = figures.get("peers", {}).items()
-    tools = [f"{name} {version}" for name, version in peers if name in measured]
-    parts.append(". ".join([", ".join([f"{figures['cores']} cores", *tools]), figures["note"]]))
-    put("merge", "\n\n".join(parts).strip())
-
-
-def _methods(methods: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
-    return [[name, one["seconds"], one["ratio"], f"{one['gigabytes']:.2f}"]
-            for name, one in methods.items()]  # fmt: skip
-
-
-def _names(growth: Mapping[str, Mapping[str, float]]) -> list[str]:
-    return [f"{name}, seconds" for name in next(iter(growth.values()))]
-
-
-def _growth(growth: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
-    return [[size, *(f"{second:.2f}" for second in row.values())] for size, row in growth.items()]
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def plot(methods: Mapping[str, Mapping[str, float]]) -> str:
-    """Bars of seconds, the longest for the slowest, as SVG."""
-    longest = max(one["seconds"] for one in methods.values())
-    bars: list[str] = []
-    for place, (name, one) in enumerate(methods.items()):
-        y, width = 24 * place, max(1.0, 420 * one["seconds"] / longest)
-        colour = "#999" if "floor" in name else "#c77" if " " in name else "#47a"
-        bars.append(
-            f'<text x="150" y="{y + 16}" text-anchor="end">{name}</text>'
-            f'<rect x="156" y="{y + 4}" width="{width:.1f}" height="16" fill="{colour}"/>'
-            f'<text x="{160 + width:.1f}" y="{y + 16}">{one["seconds"]:.1f} s</text>'
-        )
-    height = 24 * len(methods) + 4
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{height}"'
-    style = 'font-family="sans-serif" font-size="12"'
-    return "\n".join([f'{head} {style}><rect width="100%" height="100%" fill="#fff"/>', *bars,
-                      "</svg>", ""])  # fmt: skip

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sdmerge.adapters import live_source, open_model
     from sdmerge.errors import SdmergeError
     from sdmerge.families import FAMILIES, recognise
+    from sdmerge.live import LiveMerge
     from sdmerge.merge import Progress, run, stream
     from sdmerge.method import METHODS
     from sdmerge.plan import Plan, Report
@@ -29,6 +30,7 @@ _HOMES = {
     "sdmerge.adapters": ("live_source", "open_model"),
     "sdmerge.errors": ("SdmergeError",),
     "sdmerge.families": ("FAMILIES", "recognise"),
+    "sdmerge.live": ("LiveMerge",),
     "sdmerge.merge": ("Progress", "run", "stream"),
     "sdmerge.methods": ("METHODS",),
     "sdmerge.plan": ("Plan", "Report"),
@@ -44,6 +46,7 @@ __all__ = [
     "DictSink",
     "FileSink",
     "FolderSink",
+    "LiveMerge",
     "LiveSink",
     "Plan",
     "Progress",

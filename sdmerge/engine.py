@@ -8,34 +8,33 @@ computes are made by whole tensors with one thread.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from sdmerge.adapters.source import Operator
-from sdmerge.errors import InputError, SdmergeError
+from sdmerge.errors import SdmergeError
 from sdmerge.factored import Factored, Findings
 from sdmerge.families.recognise import EXTRA
 from sdmerge.lowrank import Factors
-from sdmerge.manifest import Space, Unit
+from sdmerge.manifest import Unit
 from sdmerge.masks import Random, stream_key
 from sdmerge.method import Method, Whole, arguments
+from sdmerge.operands import SLAB, Operand, Operands, Pieces, is_sound, refuse_unsound
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Apply, Combine, Difference, Node, Read, Task
-from sdmerge.rounding import round_stochastically, rounding_stream
 from sdmerge.scratch import Scratch
+from sdmerge.storing import chance, largest, limit, refuse_overflow, round_into, store
 from sdmerge.tally import PLAIN, Tally
 from sdmerge.tensors.dtypes import TORCH
 from sdmerge.tensors.filling import filler_of
 from sdmerge.tensors.spec import TensorSpec
-
-SLAB = 1 << 18
-"""Elements per slab: a few of them fit the cache beside the method's intermediates."""
-
 
 _RANK: Mapping[Unit, int] = {"element": 1, "row": 2}
 """Dimensions of a slab; where it is the whole tensor, those of the tensor."""
@@ -66,87 +65,27 @@ class Readable(Protocol):
         ...
 
 
-Pieces = Callable[[int, int], Tensor]
-"""(start, stop) → those elements as they are stored, good until the next call."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Operand:
-    """An input as it was given: its elements, or None for one that does not differ from the base.
+class _Work:
+    """A method about to merge the tensor `key`, slab by slab, with its parameters."""
 
-    `name` is the file, for complaints.
-    """
-
-    pieces: Pieces | None
-    space: Space
-    name: str
-
-    def seen_as(
-        self, space: Space, base: Tensor | None, start: int, stop: int, out: Tensor
-    ) -> Tensor:
-        """Elements [start, stop) in `out`, as weights or as a difference from the base's slab."""
-        if self.pieces is None:
-            # without a base there are changes alone, and this one changes nothing
-            return out.zero_() if space == "delta" or base is None else out.copy_(base)
-        out.copy_(self.pieces(start, stop))
-        if self.space == space or base is None:
-            return out
-        return out.sub_(base) if space == "delta" else out.add_(base)
-
-
-@dataclass(frozen=True, slots=True)
-class _Operands:
-    """The inputs of one merge and its base, seen in the space of the method."""
-
-    inputs: tuple[_Operand, ...]
-    base: _Operand | None
-    space: Space
+    method: Method
     key: str
-    scratch: Scratch
-    tally: Tally
-    held: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    """Where the base's slab in the scratch memory lies, once there is one."""
+    shape: tuple[int, ...]
+    values: Mapping[str, Any]
+    stat: Any = None
+    streams: Sequence[int] = ()
 
-    def slab(self, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
-        """The inputs [n, stop - start] and the base, float32, sound, good until the next call."""
-        base = self._base(start, stop)
-        stack = self.scratch.take("stack", torch.float32, len(self.inputs), stop - start)
-        for row, operand in zip(stack, self.inputs, strict=True):
-            operand.seen_as(self.space, base, start, stop, row)
-        self._check(stack, base, start, stop)
-        return stack, base
-
-    def whole(self, shape: tuple[int, ...]) -> Whole:
-        """The inputs, each to be read in pieces of any size."""
-        rows = [functools.partial(self._row, row) for row in range(len(self.inputs))]
-        return Whole(rows, math.prod(shape), shape, self.tally)
-
-    def _check(self, stack: Tensor, base: Tensor | None, start: int, stop: int) -> None:
-        """A NaN or an infinity is an InputError that names the file and the tensor."""
-        # a sum is finite only if all entries are, and much cheaper than looking at each
-        sums = [float(values.sum()) for values in (stack, base) if values is not None]
-        if all(math.isfinite(one) for one in sums):
-            return
-        for operand in (*self.inputs, *([self.base] if self.base else [])):
-            if operand.pieces is not None:
-                refuse_unsound(operand.pieces(start, stop), operand.name, self.key)
-
-    def _base(self, start: int, stop: int) -> Tensor | None:
-        if self.base is None or self.base.pieces is None:
-            return None
-        out = self.scratch.take("base", torch.float32, stop - start)
-        if self.held != [(start, stop)] or stop - start > SLAB:
-            out.copy_(self.base.pieces(start, stop))
-            self.held[:] = [(start, stop)]
-        return out
-
-    def _row(self, row: int, start: int, stop: int) -> Tensor:
-        # rows of one piece are looked at side by side
-        out = self.scratch.take(f"row {row}", torch.float32, stop - start)
-        base = self._base(start, stop)
-        self.inputs[row].seen_as(self.space, base, start, stop, out)
-        self._check(out, None, start, stop)
-        return out
+    def slab(self, stack: Tensor, start: int, stop: int, seen: tuple[int, ...]) -> Tensor:
+        """The elements [start, stop), flat, of the inputs there, as the method sees them."""
+        method = self.method
+        random = Random(self.streams, start, stop, seen) if method.spec.random else None
+        place = Place(start, stop, self.shape)
+        merged = method.merge(stack.reshape(-1, *seen), self.stat, place, random, self.values)
+        if merged.shape != seen:
+            shapes = f"{list(merged.shape)} for {list(seen)}"
+            raise SdmergeError(f"the method {method.name} gives {shapes}", where=self.key)
+        return merged.reshape(-1)
 
 
 class Engine:
@@ -182,13 +121,37 @@ class Engine:
         if isinstance(task.node, Difference):
             values = self.difference(task.node.node, task.node.base, task.key, task.spec.shape)
             out = torch.empty(values.numel(), dtype=dtype)
-            store(values.reshape(-1), out, task.key, _rounding(task.seed, task.key))
+            store(values.reshape(-1), out, task.key, chance(task.seed, task.key))
             return out
         stored = self._sources[task.node.source].read(task.key)
         # what no component takes may be anything, for instance a mask of infinities
         if not task.spec.is_float or (task.key.startswith(EXTRA) and stored.dtype == dtype):
             return stored
         return self._copy(stored, dtype, task)
+
+    def run_all(self, tasks: Sequence[Task]) -> list[Tensor]:
+        """What `run` gives for each, byte for byte; tensors that are merged alike take less time.
+
+        All elementwise ones are in memory at once, so they should be small.
+        """
+        groups: defaultdict[object, list[Task]] = defaultdict(list)
+        for task in tasks:
+            groups[self._likeness(task)].append(task)
+        found: dict[str, Tensor] = {}
+        for group in groups.values():
+            if len(group) == 1:
+                found[group[0].key] = self.run(group[0])
+            else:
+                found.update(self._merged_alike(group))
+        return [found[task.key] for task in tasks]
+
+    def _likeness(self, task: Task) -> object:
+        """Equal for merges that can be done side by side: elementwise ones, in the same way."""
+        node = task.node
+        if not isinstance(node, Combine) or not task.spec.numel:
+            return task.key
+        elementwise = self._methods[node.method].spec.unit == "element"
+        return (node, task.spec.dtype) if elementwise else task.key
 
     def whole(self, node: Combine, key: str, shape: tuple[int, ...]) -> Whole:
         """The inputs of a merge as its method sees them, sound, to be read in pieces."""
@@ -230,7 +193,7 @@ class Engine:
             yield stack, base
 
     def _copy(self, stored: Tensor, dtype: torch.dtype, task: Task) -> Tensor:
-        same, stream = stored.dtype == dtype, _rounding(task.seed, task.key)
+        same, stream = stored.dtype == dtype, chance(task.seed, task.key)
         out = stored if same else torch.empty(stored.numel(), dtype=dtype)
         for start, stop in self._slabs(stored.numel()):
             refuse_unsound(stored[start:stop], self._name(task.node), task.key)
@@ -242,34 +205,81 @@ class Engine:
         self, node: Combine, key: str, shape: tuple[int, ...], dtype: torch.dtype,
         *, seed: int | None = None, onto_base: bool = True,
     ) -> Tensor:  # fmt: skip
-        method, numel = self._methods[node.method], math.prod(shape)
-        rounding = _rounding(seed, key)
+        numel, rounding = math.prod(shape), chance(seed, key)
         operands = self._operands(node, key, shape, self._scratch)
-        streams = self._streams(node, key)
         out = torch.empty(numel, dtype=dtype)
         if numel == 0:
             return out
-        unit = method.spec.unit
+        unit = self._methods[node.method].spec.unit
         values = arguments(node.values, 1 + _RANK.get(unit, len(shape)), torch.float32)
-        stat = self._survey(method, node, key, operands, shape)
+        work = self._work(node, key, shape, operands.whole(shape), values)
         for start, stop, slab_shape in slabs(unit, shape, self._slab):
             stack, base = operands.slab(start, stop)
-            random = Random(streams, start, stop, slab_shape) if method.spec.random else None
-            place = Place(start, stop, shape)
-            merged = method.merge(stack.reshape(-1, *slab_shape), stat, place, random, values)
-            if merged.shape != slab_shape:
-                shapes = f"{list(merged.shape)} for {list(slab_shape)}"
-                raise SdmergeError(f"the method {method.name} gives {shapes}", where=key)
-            merged = merged.reshape(-1)
+            merged = work.slab(stack, start, stop, slab_shape)
             if node.space == "delta" and base is not None and onto_base:
                 merged = base + merged
             store(merged, out[start:stop], key, rounding, start)
         return out
 
+    def _merged_alike(self, tasks: Sequence[Task]) -> Iterator[tuple[str, Tensor]]:
+        """Tensors that are merged alike, by key: laid end to end, so that most of what a small one
+        costs is paid once.
+        """
+        node, dtype = tasks[0].node, TORCH[tasks[0].spec.dtype]
+        assert isinstance(node, Combine), "only merges are alike"
+        ends = list(itertools.accumulate(task.spec.numel for task in tasks))
+        spans = [slice(end - task.spec.numel, end) for task, end in zip(tasks, ends, strict=True)]
+        stack, base = self._end_to_end(node, tasks, spans)
+        merged = self._side_by_side(node, tasks, spans, stack)
+        if node.space == "delta" and base is not None:
+            merged = base + merged
+        fit = largest(merged) <= limit(dtype)
+        for task, span in zip(tasks, spans, strict=True):
+            out = torch.empty(task.spec.numel, dtype=dtype)
+            if not fit:
+                refuse_overflow(merged[span], dtype, task.key)
+            round_into(merged[span], out, chance(task.seed, task.key))
+            yield task.key, out
+
+    def _end_to_end(
+        self, node: Combine, tasks: Sequence[Task], spans: Sequence[slice]
+    ) -> tuple[Tensor, Tensor | None]:
+        """The inputs [n, elements of all tasks] and the base, float32 and sound."""
+        # merges of earlier stages are done here, so all of them before the memory is used
+        every = [self._operands(node, task.key, task.spec.shape, self._scratch) for task in tasks]
+        count = spans[-1].stop
+        stack = self._scratch.take("stack", torch.float32, len(node.inputs), count)
+        base = self._scratch.take("base", torch.float32, count) if node.base is not None else None
+        parts = [(stack[:, span], None if base is None else base[span]) for span in spans]
+        for operands, (inputs, below) in zip(every, parts, strict=True):
+            operands.fill(inputs, below)
+        if not is_sound(stack, base):
+            for operands, (inputs, below) in zip(every, parts, strict=True):
+                operands.check(inputs, below, 0, inputs.shape[1])
+        return stack, base
+
+    def _side_by_side(
+        self, node: Combine, tasks: Sequence[Task], spans: Sequence[slice], stack: Tensor
+    ) -> Tensor:
+        """The method's results: at once if it looks at nothing but elements, else one by one."""
+        method, count = self._methods[node.method], stack.shape[1]
+        values = arguments(node.values, 2, torch.float32)
+        if method.knows_elements_only and node.fit is None:
+            return _Work(method, tasks[0].key, (count,), values).slab(stack, 0, count, (count,))
+        merged = self._scratch.take("merged", torch.float32, count)
+        for task, span in zip(tasks, spans, strict=True):
+            numel, shape = task.spec.numel, task.spec.shape
+            rows = [functools.partial(_elements, row) for row in stack[:, span]]
+            whole = Whole(rows, numel, shape, self._tally)
+            work = self._work(node, task.key, shape, whole, values)
+            # in memory of its own, as a tensor alone would lie, and for the method to write to
+            merged[span] = work.slab(stack[:, span].clone(), 0, numel, (numel,))
+        return merged
+
     def _operands(
         self, node: Combine, key: str, shape: tuple[int, ...], scratch: Scratch
-    ) -> _Operands:
-        return _Operands(
+    ) -> Operands:
+        return Operands(
             inputs=tuple(self._operand(child, key, shape) for child in node.inputs),
             base=None if node.base is None else self._operand(node.base, key, shape),
             space=node.space,
@@ -278,15 +288,15 @@ class Engine:
             tally=self._tally,
         )
 
-    def _operand(self, node: Node | None, key: str, shape: tuple[int, ...]) -> _Operand:
+    def _operand(self, node: Node | None, key: str, shape: tuple[int, ...]) -> Operand:
         """The node's elements: as stored for a read, float32 for a merge; None stays None."""
         if node is None:
-            return _Operand(None, "delta", "")
+            return Operand(None, "delta", "")
         if isinstance(node, Read):
             assert node.space != "operator", "an operator is applied"
-            return _Operand(self._pieces(node.source, key), node.space, self._name(node))
+            return Operand(self._pieces(node.source, key), node.space, self._name(node))
         merged = self.tensor(node, key, shape).reshape(-1)
-        return _Operand(lambda start, stop: merged[start:stop], "weight", self._name(node))
+        return Operand(lambda start, stop: merged[start:stop], "weight", self._name(node))
 
     def _apply(self, node: Apply, key: str, shape: tuple[int, ...]) -> Tensor:
         """The tensor below the node as the source changes it, flat, float32, sound."""
@@ -313,20 +323,21 @@ class Engine:
 
         return piece
 
-    def _survey(
+    def _work(
         self,
-        method: Method,
         node: Combine,
         key: str,
-        operands: _Operands,
         shape: tuple[int, ...],
-    ) -> Any:
-        """What the method wants to know of the whole tensors. Its parameters are float64 there."""
+        whole: Whole,
+        values: Mapping[str, Any],
+    ) -> _Work:
+        """The method with what it wants to know of the whole tensors."""
+        method, stat = self._methods[node.method], None
         if node.fit is not None:
-            return self._fits[node.fit].of(key)
-        if method.stats is None:
-            return None
-        return method.survey(operands.whole(shape), arguments(node.values, 2, torch.float64))
+            stat = self._fits[node.fit].of(key)
+        elif method.stats is not None:
+            stat = method.survey(whole, arguments(node.values, 2, torch.float64))
+        return _Work(method, key, shape, values, stat, self._streams(node, key))
 
     @staticmethod
     def _streams(node: Combine, key: str) -> list[int]:
@@ -347,33 +358,5 @@ def _is_change(node: Node) -> bool:
     return isinstance(node, Read) and node.space == "delta"
 
 
-def refuse_unsound(values: Tensor, name: str, key: str) -> None:
-    """Nothing if all values are finite, else an InputError that names the model and the tensor."""
-    if not torch.isfinite(values.float()).all():
-        hint = (
-            "The file is damaged or its training diverged. Take the component from another model."
-        )
-        raise InputError(f"'{key}' holds NaN or infinite numbers", where=name, hint=hint)
-
-
-def _rounding(seed: int | None, key: str) -> int | None:
-    return None if seed is None else rounding_stream(seed, key)
-
-
-def store(values: Tensor, out: Tensor, key: str, stream: int | None = None, start: int = 0) -> None:
-    """Round float32 `values` into `out`; what the dtype cannot hold is an error, never infinity.
-
-    To the nearest, or with a `stream` by chance: `start` is then the first element's index.
-    """
-    low, high = (float(end) for end in torch.aminmax(values))
-    limit, step = torch.finfo(out.dtype).max, torch.finfo(out.dtype).eps
-    largest = max(-low, high)
-    # what lies less than half a step beyond the largest number is rounded down to it
-    if not largest <= limit * (1 + step / 4):
-        name = str(out.dtype).removeprefix("torch.")
-        hint = "Lower the weights, or store the result in a wider dtype: dtype: bfloat16."
-        raise InputError(f"'{key}' reaches {largest:g}; {name} ends at {limit:g}", hint=hint)
-    if stream is None:
-        out.copy_(values)
-    else:
-        round_stochastically(values, out, stream, start)
+def _elements(row: Tensor, start: int, stop: int) -> Tensor:
+    return row[start:stop]

@@ -11,8 +11,12 @@ from typing import Any
 from sdmerge.errors import CorruptFile
 
 
-def append(path: Path, *entries: Mapping[str, Any]) -> None:
-    """Add a line per entry, on the disk when this returns. Half a line of a dead run is removed."""
+def append(path: Path, *entries: Mapping[str, Any], sync: bool = True) -> None:
+    """Add a line per entry. Half a line of a dead run is removed.
+
+    The lines outlive this process; with `sync` they and all before are on the disk when this
+    returns, so that they outlive a power cut as well.
+    """
     lines = "".join(
         json.dumps(entry, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
         for entry in entries
@@ -21,7 +25,8 @@ def append(path: Path, *entries: Mapping[str, Any]) -> None:
         _drop_half_line(path)
         file.write(lines.encode())
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

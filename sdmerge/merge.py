@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -65,7 +65,7 @@ def stream(
     models that run (sdmerge.sample.probe.pipelines); `fitting` is told how far that is.
     """
     tensors = _made(
-        plan, Engine.run, order=order, threads=threads, slab=slab, cancel=cancel, probe=probe,
+        plan, Engine.run_all, order=order, threads=threads, slab=slab, cancel=cancel, probe=probe,
         fitting=fitting,
     )  # fmt: skip
     with contextlib.closing(tensors):
@@ -74,7 +74,7 @@ def stream(
 
 def _made(
     plan: Plan,
-    make: Callable[[Engine, Task], T],
+    make: Callable[[Engine, Sequence[Task]], Sequence[T]],
     *,
     order: Sequence[str] | None,
     threads: int | None,
@@ -83,7 +83,7 @@ def _made(
     probe: OpenProbe | None,
     fitting: Callable[[Progress], None] | None,
 ) -> Generator[tuple[Task, T]]:
-    """Each task with what `make` makes of it."""
+    """Each task with what `make` makes of it, and of small ones beside it."""
     tasks = {task.key: task for task in plan.tasks}
     wanted = [tasks[key] for key in (order if order is not None else tasks)]
     workers = threads or os.cpu_count() or 1
@@ -100,12 +100,13 @@ def _made(
     ):
         engine = _engine(plan, wanted, slab, fits)
         try:
-            for task, future in _in_flight(
-                wanted, lambda task: pool.submit(make, engine, task), workers
+            for some, future in _in_flight(
+                _portions(wanted, slab), lambda some: pool.submit(make, engine, some), workers
             ):
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled("the merge was stopped", hint="Nothing was written.")
-                yield task, future.result()
+                for task, made in zip(some, future.result(), strict=True):
+                    if cancel is not None and cancel.is_set():
+                        raise Cancelled("the merge was stopped", hint="Nothing was written.")
+                    yield task, made
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -127,22 +128,44 @@ def _engine(plan: Plan, tasks: Sequence[Task], slab: int, fits: Sequence[Finding
     return Engine(plan.sources, plan.source_names, methods, slab, fits, tally=counting)
 
 
-def _in_flight(
-    tasks: Sequence[Task], submit: Callable[[Task], Future[T]], workers: int
-) -> Iterator[tuple[Task, Future[T]]]:
-    """Tasks with their futures, in order; later ones are submitted while earlier ones are used."""
-    waiting: deque[tuple[Task, Future[T]]] = deque()
-    held = 0
+def _portions(tasks: Sequence[Task], slab: int) -> Iterator[Sequence[Task]]:
+    """Tasks that one thread does at a time: neighbours of a slab's size together, or a large one.
+
+    A model's many small tensors would else cost more in passing them about than in merging them.
+    """
+    portion, elements = list[Task](), 0
     for task in tasks:
-        waiting.append((task, submit(task)))
-        held += task.spec.nbytes
+        if portion and elements + task.spec.numel > slab:
+            yield portion
+            portion, elements = [], 0
+        portion.append(task)
+        elements += task.spec.numel
+    if portion:
+        yield portion
+
+
+def _in_flight(
+    portions: Iterable[Sequence[Task]],
+    submit: Callable[[Sequence[Task]], Future[T]],
+    workers: int,
+) -> Iterator[tuple[Sequence[Task], Future[T]]]:
+    """Portions with their futures, in order; later ones are submitted while earlier are used."""
+    waiting: deque[tuple[Sequence[Task], Future[T]]] = deque()
+    held = 0
+    for portion in portions:
+        waiting.append((portion, submit(portion)))
+        held += _size(portion)
         while (held > IN_FLIGHT and len(waiting) > workers) or len(waiting) > 64 * workers:
             first, future = waiting.popleft()
-            held -= first.spec.nbytes
+            held -= _size(first)
             yield first, future
             del future
     while waiting:
         yield waiting.popleft()
+
+
+def _size(tasks: Sequence[Task]) -> int:
+    return sum(task.spec.nbytes for task in tasks)
 
 
 @contextlib.contextmanager
@@ -172,7 +195,7 @@ def run(
     try:
         sink.open(plan)
         wanted = sink.order(plan)
-        make = sink.make if isinstance(sink, Maker) else Engine.run
+        make = _by(sink) if isinstance(sink, Maker) else Engine.run_all
         tensors = _made(
             plan, make, order=wanted, threads=threads, slab=slab, cancel=cancel, probe=probe,
             fitting=progress,
@@ -183,6 +206,10 @@ def run(
     except BaseException:
         sink.abort()
         raise
+
+
+def _by(maker: Maker) -> Callable[[Engine, Sequence[Task]], Sequence[Any]]:
+    return lambda engine, tasks: [maker.make(engine, task) for task in tasks]
 
 
 def refuse_lora(plan: Plan) -> None:

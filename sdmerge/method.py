@@ -237,6 +237,12 @@ class Method:
         """The word in `merge_method`."""
         return self.spec.name
 
+    @property
+    def knows_elements_only(self) -> bool:
+        """Whether nothing but an element's own values decides on it, whatever tensor it is of."""
+        looks = self.stats is not None or self.fit is not None
+        return self.spec.unit == "element" and not (looks or self.placed or self.spec.random)
+
     def survey(self, whole: Whole, values: Mapping[str, Any]) -> Any:
         """What `stats` says of the whole tensors; None for a method that needs nothing."""
         if self.stats is None:
@@ -267,9 +273,8 @@ class Method:
         An elementwise method that turns with its models is one, and says its shares of unit
         vectors.
         """
-        spec, rotation = self.spec, self.spec.rotation
-        apart = spec.unit != "element" or spec.random or self.placed
-        if apart or self.stats or self.fit or rotation is None or not rotation.holds(dict(values)):
+        rotation = self.spec.rotation
+        if not self.knows_elements_only or rotation is None or not rotation.holds(dict(values)):
             return None
         units = torch.eye(count, dtype=torch.float64)
         given = arguments(values, 2, torch.float64)

@@ -8,7 +8,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from sdmerge.errors import EngineError, FileError, MethodError, ScorerError
-from sdmerge.evolve import engines as _engines  # ours are there before a plug-in's
 from sdmerge.manifest import manifest
 from sdmerge.methods import METHODS
 from sdmerge.scoring.scorer import SCORERS

@@ -1,12 +1,14 @@
-"""The k-th largest magnitude of a tensor that is never held as a whole.
+"""The k-th largest magnitude of a tensor; a large one is never held as a whole.
 
 A float without its sign is ordered as its bits are, taken as an integer. So one pass counts the
 upper halves of the bits, which says in which of 2**15 intervals the magnitude lies, and another the
-lower halves within that interval: exact, and in a memory that does not grow with the tensor.
+lower halves within that interval: exact, and in a memory that does not grow with the tensor. Of a
+small one the magnitudes are partitioned, which takes less time than a table of the intervals.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,10 @@ import numpy as np
 
 Pieces = Callable[[], Iterable[Sequence[np.ndarray]]]
 """Goes through the tensors, float32, once more: for each piece the elements of every tensor."""
+
+
+FEW = 1 << 15
+"""Elements of a small tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,19 @@ def kth_magnitudes(
     return np.array(found, np.uint32).view(np.float32)
 
 
+def _partitioned(pieces: Pieces, counts: Sequence[Sequence[int]]) -> np.ndarray:
+    """As `kth_magnitudes`, of tensors that are held as a whole."""
+    # a piece is good until the next one is asked for; these are new arrays
+    every = [[np.abs(row) for row in piece] for piece in pieces()]
+    found: list[np.ndarray] = []
+    for parts, own in zip(zip(*every, strict=True), counts, strict=True):
+        magnitudes = np.concatenate(parts)
+        places = len(magnitudes) - np.array(own)
+        magnitudes.partition(np.unique(places))
+        found.append(magnitudes[places])
+    return np.stack(found)
+
+
 def smallest_kept(
     pieces: Callable[[Sequence[int]], Iterable[Sequence[np.ndarray]]],
     counts: Sequence[Sequence[int]],
@@ -79,7 +98,9 @@ def smallest_kept(
     open_ = np.flatnonzero(within.any(axis=1)).tolist()
     if open_:
         clipped = wanted[open_].clip(1, numel).tolist()
-        found = kth_magnitudes(lambda: pieces(open_), clipped, tally)
+        look = functools.partial(pieces, open_)
+        few = numel <= FEW
+        found = _partitioned(look, clipped) if few else kth_magnitudes(look, clipped, tally)
         cuts[open_] = np.where(within[open_], found, cuts[open_])
     return cuts
 

@@ -43,9 +43,10 @@ def test_public_names_exist_and_are_pinned():
 
     assert all(getattr(sdmerge, name) is not None for name in sdmerge.__all__)
     assert sdmerge.__all__ == [
-        "FAMILIES", "METHODS", "DictSink", "FileSink", "FolderSink", "LiveSink", "Plan", "Progress",
-        "Recipe", "Report", "SdmergeError", "Workspace", "find_workspace", "live_source",
-        "load_recipe", "open_model", "parse_recipe", "recipe_from_data", "recognise", "run",
+        "FAMILIES", "METHODS", "DictSink", "FileSink", "FolderSink", "LiveMerge", "LiveSink",
+        "Plan", "Progress", "Recipe", "Report", "SdmergeError", "Workspace", "find_workspace",
+        "live_source", "load_recipe", "open_model", "parse_recipe", "recipe_from_data",
+        "recognise", "run",
         "stream",
     ]  # fmt: skip
     with pytest.raises(AttributeError):

@@ -15,9 +15,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
     "errors", "jsonl", "params", "manifest", "recipe", "tensors", "bounds", "lowrank", "spectrum",
-    "families", "adapters", "masks", "sketch", "rounding", "place", "compiled", "tally", "method",
-    "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
-    "factored", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
+    "families", "adapters", "masks", "sketch", "rounding", "storing", "place", "compiled", "tally",
+    "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch",
+    "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring",
     "scorers", "workspace", "verify", "lora", "sample", "votes", "evolve", "plugins", "analysis",
     "testing", "cli", "__main__",
 ]  # fmt: skip
@@ -51,9 +51,6 @@ HEAVY = {
     "sdmerge.evolve.numbers": {"torch", "numpy"},
     "sdmerge.evolve.settings": {"torch", "numpy"},
     "sdmerge.evolve.space": {"torch", "numpy"},
-    "sdmerge.evolve.engine": {"torch"},
-    "sdmerge.evolve.engines": {"torch"},
-    "sdmerge.evolve.engine.spec": {"numpy", "cmaes", "optuna"},
     "sdmerge.evolve.ledger": {"torch", "numpy"},
     "sdmerge.evolve.run": {"torch"},
 }

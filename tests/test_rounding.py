@@ -11,10 +11,10 @@ import torch
 from tiny import cli, merged, metadata, planned, recipe, same, words
 from torch import Tensor
 
-from sdmerge.engine import store
 from sdmerge.errors import PlanError
 from sdmerge.masks import uniform_bits
 from sdmerge.rounding import round_stochastically, rounding_stream
+from sdmerge.storing import store
 
 DTYPES = (
     torch.float16,

@@ -65,19 +65,22 @@ def grid_command(session: Session, models: tuple[str, ...], target: Path, **opti
     if options["sheet"]:
         check_picture(options["sheet"], force=options["force"])
     choices = [parse_choice(text) for text in options["scorers"]]
-    _refuse_sets(choices)
     sides, cells = _asked(models, options)
     check_needs(choices, [cell.line for cell in cells])
+    _refuse_lone(choices, sides)
     grid = _described(models, sides, cells, options)
+    from sdmerge.live import LiveMerge
+    from sdmerge.sample.probe import pipelines
     from sdmerge.sample.sweep.folder import check_folder, claimed, clear_other
 
     check_folder(target, grid, force=options["force"])
-    tools, sweep = _prepared(session, grid, sides, cells, options)
-    with claimed(target):
-        check_folder(target, grid, force=options["force"])
-        clear_other(target, grid)
-        create(target, grid)
-        done = _drawn(session, sweep, target, tools(choices))
+    with LiveMerge(device=session.device, probe=pipelines) as live:
+        tools, sweep = _prepared(session, live, grid, sides, cells, options=options)
+        with claimed(target):
+            check_folder(target, grid, force=options["force"])
+            clear_other(target, grid)
+            create(target, grid)
+            done = _drawn(session, sweep, target, tools(choices))
     _finish(session, target, done, options)
 
 
@@ -160,12 +163,14 @@ def _given(sampling: Sampling) -> dict[str, Any]:
     return {name: value for name, value in asdict(sampling).items() if value != usual[name]}
 
 
-def _refuse_sets(choices: Sequence[Choice]) -> None:
+def _refuse_lone(choices: Sequence[Choice], sides: Sequence[Side]) -> None:
+    """Nothing unless a scorer compares pictures by seeds and there is one seed."""
     known = scorer_manifest()
-    for one in choices:
-        if one.scorer in known and known[one.scorer].of == "set":
-            hint = "`sdmerge score` gives the number of a model."
-            raise ScorerError(f"{one.scorer} scores sets, not the pictures of a grid", hint=hint)
+    sets = [one.scorer for one in choices if one.scorer in known and known[one.scorer].of == "set"]
+    several = any(side.axis.path == "seed" and len(side.parts) > 1 for side in sides)
+    if sets and not several:
+        hint = "Draw --seeds 2 or more."
+        raise ScorerError(f"{sets[0]} compares the pictures of one prompt", hint=hint)
 
 
 def _described(
@@ -187,15 +192,15 @@ def _described(
 
 def _prepared(
     session: Session,
+    live: Any,
     grid: Grid,
     sides: Sequence[Side],
     cells: Sequence[Spot],
+    *,
     options: Mapping[str, Any],
 ) -> tuple[Any, Any]:
     """Plans of every recipe, and what draws and scores."""
-    from sdmerge.live import LiveMerge
     from sdmerge.sample.draw import Drawer
-    from sdmerge.sample.probe import pipelines
     from sdmerge.sample.sweep.draw import Sweep, Tools
     from sdmerge.sample.sweep.variants import variants
 
@@ -203,7 +208,6 @@ def _prepared(
     words = "".join(
         hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in options["embeddings"]
     )
-    live = LiveMerge(device=session.device, probe=pipelines)
     found = variants(
         cells, sides,
         lambda model, own: recipe_of(model, (*options["settings"], *own), options["loras"]),

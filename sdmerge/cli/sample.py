@@ -85,14 +85,14 @@ def _draw(
     from sdmerge.sample.probe import pipelines
 
     wanted = [Shot(prompt, seed, sampling) for prompt, seed in shots]
-    live = LiveMerge(device=session.device, probe=pipelines)
-    drawer = Drawer(live, inversions=inversions)
     rows: list[list[Any]] = []
-    for number, (label, plan) in enumerate(plans, 1):
-        session.output.note(f"{number} of {len(plans)}: {label}")
-        live.show(plan)
-        say_suited(session, drawer.suited, sampling)
-        rows.append([picture.image for picture in drawer.draw(wanted)])
+    with LiveMerge(device=session.device, probe=pipelines) as live:
+        drawer = Drawer(live, inversions=inversions)
+        for number, (label, plan) in enumerate(plans, 1):
+            session.output.note(f"{number} of {len(plans)}: {label}")
+            live.show(plan)
+            say_suited(session, drawer.suited, sampling)
+            rows.append([picture.image for picture in drawer.draw(wanted)])
     return rows
 
 

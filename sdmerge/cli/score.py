@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sdmerge.cli.drawing import (
 )
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import plan_of
+from sdmerge.cli.score_grid import is_grid, score_grids
 from sdmerge.cli.scores import described, explain_sanity, explain_scores, write_rows
 from sdmerge.errors import InputError, ScorerError
 from sdmerge.scoring.choice import Choice, parse_choice
@@ -41,7 +42,7 @@ class _Source:
 
 
 @click.command("score")
-@click.argument("sources", nargs=-1, required=True, metavar="MODEL|RECIPE|PICTURES…")
+@click.argument("sources", nargs=-1, required=True, metavar="MODEL|RECIPE|PICTURES|GRID…")
 @click.option("--with", "scorers", multiple=True, required=True, metavar="SCORER[,NAME=VALUE…]",
               help="A scorer, with its parameters after commas; may be repeated.")  # fmt: skip
 @click.option("--prompts", type=click.Path(path_type=Path, dir_okay=False),
@@ -62,15 +63,24 @@ class _Source:
 def score_command(session: Session, sources: tuple[str, ...], **options: Any) -> None:
     r"""Score what each MODEL or RECIPE draws, or the PICTURES of a folder.
 
-    With several, each is compared with the first, picture by picture.
+    With several, each is compared with the first, picture by picture. A GRID keeps the scores in
+    its cells, which have prompts of their own; cells that have them are scored again with --force.
 
     \b
     sdmerge score a/ recipe.yaml --with clip --prompts test.jsonl --seeds 4
     sdmerge score pictures/ --with clip,model=my_clip/ --with oracle --prompts test.jsonl
+    sdmerge score grids/sweep --with aesthetic
     """
     _check_target(options["target"], force=options["force"])
     choices = [parse_choice(text) for text in options["scorers"]]
     lines = _lines(options["prompts"], options["references"])
+    if any(map(is_grid, sources)):
+        score_grids(
+            session, sources, lines, options,
+            check=lambda own: check_needs(choices, own),
+            panel=lambda: open_scorers(session, choices, options),
+        )  # fmt: skip
+        return
     check_needs(choices, lines)
     found = list(_labelled([_source(session, text, options, lines) for text in sources]))
     _check_counts(choices, found, lines, options["seeds"])
@@ -79,7 +89,7 @@ def score_command(session: Session, sources: tuple[str, ...], **options: Any) ->
     checks: list[Any] = []
     for number, source in enumerate(found, 1):
         session.output.note(f"{number} of {len(found)}: {source.label}")
-        shown = _shown(session, source, lines, options)
+        shown: Iterable[Any] = _shown(session, source, lines, options)
         if options["check"] and not checks:
             from sdmerge.scoring.sanity import sanity
 
@@ -207,22 +217,23 @@ def open_scorers(session: Session, choices: Sequence[Choice], options: Mapping[s
 
 def _shown(
     session: Session, source: _Source, lines: Sequence[Line], options: Mapping[str, Any]
-) -> Any:
+) -> Iterator[Any]:
     from sdmerge.sample.scored import drawn, read
 
     if source.folder is not None:
-        return read(source.folder, lines)
+        yield from read(source.folder, lines)
+        return
     from sdmerge.live import LiveMerge
     from sdmerge.sample.draw import Drawer
     from sdmerge.sample.probe import pipelines
 
-    live = LiveMerge(device=session.device, memory=0, probe=pipelines)
-    live.show(source.plan)
-    drawer = Drawer(live, inversions=inversions_of(options))
-    seeds = range(options["seed"], options["seed"] + options["seeds"])
-    sampling = sampling_of(options)
-    say_suited(session, drawer.suited, sampling)
-    return drawn(drawer, lines, [seeds] * len(lines), sampling, options["batch"])
+    with LiveMerge(device=session.device, memory=0, probe=pipelines) as live:
+        live.show(source.plan)
+        drawer = Drawer(live, inversions=inversions_of(options))
+        seeds = range(options["seed"], options["seed"] + options["seeds"])
+        sampling = sampling_of(options)
+        say_suited(session, drawer.suited, sampling)
+        yield from drawn(drawer, lines, [seeds] * len(lines), sampling, options["batch"])
 
 
 def _quiet(data: Mapping[str, Any]) -> Iterator[str]:

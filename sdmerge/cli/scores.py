@@ -12,8 +12,10 @@ from typing import Any
 from sdmerge.cli.output import Output
 
 
-def described(scored: Mapping[str, Sequence[Any]], names: Sequence[str]) -> dict[str, Any]:
-    """The scores of each model, and what each differs from the first by, as data."""
+def described(
+    scored: Mapping[str, Sequence[Any]], names: Sequence[str], *, paired: bool = True
+) -> dict[str, Any]:
+    """The scores of each model, and if `paired` what each differs from the first by, as data."""
     from sdmerge.sample.scored import column
     from sdmerge.scoring.statistics import difference, estimate
 
@@ -36,12 +38,13 @@ def described(scored: Mapping[str, Sequence[Any]], names: Sequence[str]) -> dict
             },
         }
         for label, rows in others
+        if paired
     ]
     return {"models": models, "differences": differences}
 
 
-def explain_scores(output: Output, data: Mapping[str, Any]) -> None:
-    """Tables for people."""
+def explain_scores(output: Output, data: Mapping[str, Any], heading: str = "model") -> None:
+    """Tables for people; `heading` says what is scored."""
     names = list(data["models"][0]["scores"])
     one = data["models"][0]["scores"][names[0]]
     title = f"mean ± standard error over {one['prompts']} prompts (95 % interval)"
@@ -49,11 +52,11 @@ def explain_scores(output: Output, data: Mapping[str, Any]) -> None:
         (model["model"], *(_cell(found) for found in model["scores"].values()))
         for model in data["models"]
     ]
-    output.table(title, ("model", *names), rows)
+    output.table(title, (heading, *names), rows)
     for entry in data["differences"][:1]:
         output.table(
             f"difference from {entry['from']}, picture by picture",
-            ("model", *names),
+            (heading, *names),
             [
                 (other["model"], *(_gap(found) for found in other["scores"].values()))
                 for other in data["differences"]

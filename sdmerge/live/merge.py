@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -27,6 +27,7 @@ from sdmerge.plan import Plan, Task
 from sdmerge.plan.tasks import reads
 from sdmerge.sinks import LiveSink
 from sdmerge.sinks.pipeline import side_files
+from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore
 
 
@@ -43,6 +44,8 @@ class Shown:
 
 class LiveMerge:
     """A pipeline that always holds the last plan shown, tensor by tensor as a file would hold it.
+
+    To be closed, or used in a `with`.
 
     device: Where it draws. dtype: What it computes in; float32 on a CPU, float16 elsewhere.
     memory: Bytes of the models' tensors that stay in RAM, by default half of what is free; the rest
@@ -72,6 +75,8 @@ class LiveMerge:
         self._plan: Plan | None = None
         self._held: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
+        self._sink: LiveSink | None = None
+        self._sunk: tuple[Mapping[str, nn.Module], Mapping[str, TensorSpec]] = ({}, {})
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -111,13 +116,10 @@ class LiveMerge:
         start = time.perf_counter()
         plan = self._cached(plan)
         rebuilt = self._prepare(plan)
-        sink = LiveSink(self._networks(plan))
-        sink.open(plan)
+        sink = self._opened_sink(plan)
         self._refuse_own_tensors(plan)
         tasks = {task.key: task for task in plan.tasks}
         wanted = sink.order(plan)
-        for name in sink.untouched():
-            raise PlanError(f"the plan has no '{name}', which the pipeline draws with")
         changed = [
             key for key in wanted
             if self._held.get(key) != plan.keys[key] or _is_unsettled(plan, tasks[key])
@@ -127,6 +129,19 @@ class LiveMerge:
         self._plan = plan
         nbytes = sum(tasks[key].spec.nbytes for key in changed)
         return Shown(len(changed), nbytes, time.perf_counter() - start, rebuilt)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the models' tensors and of what was found of them; the pipeline stays."""
+        self.free()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def free(self) -> None:
         """Let go of the models' tensors; the pipeline stays."""
@@ -144,7 +159,8 @@ class LiveMerge:
     ) -> None:
         if not changed:
             return
-        total, written = sum(t.spec.nbytes for t in plan.tasks if t.key in set(changed)), 0
+        keys = set(changed)
+        total, written = sum(t.spec.nbytes for t in plan.tasks if t.key in keys), 0
         tensors = stream(
             self._resident(plan), order=changed, threads=threads, cancel=cancel,
             probe=self._probe, fitting=progress,
@@ -177,9 +193,19 @@ class LiveMerge:
         self._pipeline, self._files = pipeline, files
         return True
 
-    def _networks(self, plan: Plan) -> dict[str, nn.Module]:
+    def _opened_sink(self, plan: Plan) -> LiveSink:
+        """What writes into the pipeline's networks; it stays as long as they and the tensors do."""
         found = pipeline_modules(self._pipeline)
-        return {part.name: found[part.name] for part in plan.family.components}
+        networks = {part.name: found[part.name] for part in plan.family.components}
+        specs = {task.key: task.spec for task in plan.tasks}
+        if self._sink is not None and self._sunk == (networks, specs):
+            return self._sink
+        sink = LiveSink(networks)
+        sink.open(plan)
+        for name in sink.untouched():
+            raise PlanError(f"the plan has no '{name}', which the pipeline draws with")
+        self._sink, self._sunk = sink, (networks, specs)
+        return sink
 
     def _refuse_own_tensors(self, plan: Plan) -> None:
         """Nothing unless the plan reads the very weights that are to be overwritten."""

@@ -208,6 +208,7 @@ def _report(
 ) -> Report:
     last = stages[-1]
     merged = sum(not isinstance(task.node, Read) for task in tasks)
+    read = [_read_bytes(task, inputs.sources) for task in tasks]
     weights = [source for source in inputs.sources if isinstance(source, MappedSource)]
     left_out = {
         name: source.left_out
@@ -222,9 +223,9 @@ def _report(
         copied=len(tasks) - merged,
         filters=tuple(taken for stage in stages for taken in stage.taken),
         left_out=left_out,
-        read_bytes=sum(_read_bytes(task, inputs.sources) for task in tasks),
+        read_bytes=sum(read),
         write_bytes=_write_bytes(tasks),
-        peak_bytes=_peak_bytes(tasks, inputs.sources),
+        peak_bytes=_peak_bytes(tasks, read),
         notes=(
             *recipe.notes,
             *(note for stage in stages for note in stage.notes),
@@ -245,9 +246,10 @@ def _write_bytes(tasks: Sequence[Task]) -> int:
     return sum(task.spec.nbytes for task in tasks)
 
 
-def _peak_bytes(tasks: Sequence[Task], sources: Sequence[Source]) -> int:
+def _peak_bytes(tasks: Sequence[Task], read: Sequence[int]) -> int:
     """The largest task's inputs and result, and a float32 copy for what looks at it whole."""
-    return max(
-        (_read_bytes(task, sources) + task.spec.nbytes + 4 * task.spec.numel for task in tasks),
-        default=0,
+    held = (
+        inputs + task.spec.nbytes + 4 * task.spec.numel
+        for task, inputs in zip(tasks, read, strict=True)
     )
+    return max(held, default=0)

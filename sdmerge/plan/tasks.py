@@ -6,6 +6,7 @@ previews (only changed tasks run again), grids, resume and `diff`.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,7 +123,7 @@ def node_key(
     if node is None:
         return "base"
     if isinstance(node, Read):
-        return _digest("read", content(node.source, key), key, node.space)
+        return _read_key(content(node.source, key), key, node.space)
     if isinstance(node, Apply):
         onto = node_key(node.to, key, content, fits)
         return _digest("apply", content(node.source, key), key, node.weight, onto)
@@ -152,9 +153,17 @@ def fit_key(fit: Fit, content: ContentOf, fits: Sequence[str]) -> str:
     return _digest("fit", fit.method, fit.version, list(fit.values), fit.seed, merges, models)
 
 
+@functools.lru_cache(maxsize=1 << 16)
+def _read_key(content: str, key: str, space: Presented) -> str:
+    """What stays the same while the values of a recipe change, plan after plan."""
+    return _digest("read", content, key, space)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _digest(*parts: object) -> str:
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(_encode(parts).encode(), digest_size=16).hexdigest()
 
 
 def children(node: Node | Difference | None) -> tuple[Node | None, ...]:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from sdmerge.adapters.lora.parts import Parts, parts_of
-from sdmerge.engine import Engine, store
+from sdmerge.engine import Engine
 from sdmerge.lowrank import Factors, compress, inner
 from sdmerge.plan.lora import bounds_of, is_matrix
 from sdmerge.plan.tasks import Difference, Task
 from sdmerge.sketch import approximate, squared_distance, squared_norm
+from sdmerge.storing import store
 from sdmerge.tensors.dtypes import TORCH
 
 

@@ -113,6 +113,17 @@ class Bench:
         engine, task = self._fitted(task, sources, seed, slab=slab, kernel=kernel)
         return engine.run(task).reshape(inputs[0].shape)
 
+    def side_by_side(
+        self, inputs: Sequence[Tensor], base: Tensor, values: Values = DEFAULTS
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Two tensors of one model, each merged beside the other and alone."""
+        task, sources = self._task(
+            inputs, base, values, string.ascii_lowercase, None, 0, "unet.conv_in.weight", "F32"
+        )
+        engine, task = self._fitted(task, sources, 0)
+        both = [task, replace(task, key=COMPANION)]
+        return zip(engine.run_all(both), map(engine.run, both), strict=True)
+
     def changes(
         self, parts: Sequence[Factors], shape: tuple[int, ...], values: Values = DEFAULTS
     ) -> tuple[Tensor, Tensor | None]:

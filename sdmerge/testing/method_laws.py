@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,7 @@ from sdmerge.testing.bench import (
     noise,
     usual,
 )
+from sdmerge.testing.laws import Law, hold
 
 SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3), (0, 5))
 """A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution, and nothing at all."""
@@ -54,14 +56,7 @@ def check_method(method: Method | str) -> None:
     """
     held = METHODS[method] if isinstance(method, str) else method
     for based in (False, True) if held.spec.space == "either" else (False,):
-        for law in LAWS:
-            try:
-                law(Bench(held, based))
-            except AssertionError as error:
-                raise AssertionError(f"{held.name} breaks {law.__name__}: {error}") from None
-            except Exception as error:
-                what = f"{type(error).__name__}: {error}"
-                raise AssertionError(f"{held.name} breaks {law.__name__}: {what}") from error
+        hold(held.name, LAWS, functools.partial(Bench, held, based))
 
 
 def it_says_what_it_is(bench: Bench) -> None:
@@ -253,6 +248,17 @@ def slabs_leave_no_trace(bench: Bench) -> None:
             assert torch.equal(merged, wanted), said
 
 
+def neighbours_leave_no_trace(bench: Bench) -> None:
+    """The same bytes beside another tensor, as small ones are merged, and alone."""
+    for values in (DEFAULTS, bench.spread(), *_choices(bench)):
+        for models, base in (
+            _models((6, 5), bench.counts()[0]),
+            _close((3000,), bench.counts()[-1]),
+        ):
+            for beside, alone in bench.side_by_side(models, base, values):
+                _check_equal(beside, alone, values)
+
+
 def threads_leave_no_trace(bench: Bench) -> None:
     """The same bytes with 1, 2 and 4 tensors at a time."""
     count = min(3, max(bench.counts()))
@@ -284,7 +290,7 @@ def a_kernel_leaves_no_trace(bench: Bench) -> None:
         _check_bytes(bench, models, base, values)
 
 
-LAWS: Sequence[Callable[[Bench], None]] = (
+LAWS: Sequence[Law[Bench]] = (
     it_says_what_it_is,
     chance_comes_from_the_seed,
     it_is_finite_everywhere,
@@ -296,6 +302,7 @@ LAWS: Sequence[Callable[[Bench], None]] = (
     no_parameter_is_dead,
     it_turns_with_its_models,
     slabs_leave_no_trace,
+    neighbours_leave_no_trace,
     threads_leave_no_trace,
     a_kernel_leaves_no_trace,
 )

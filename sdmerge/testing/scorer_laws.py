@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ from sdmerge.scoring.choice import parse_choice
 from sdmerge.scoring.loader import Loader
 from sdmerge.scoring.scorer import Judge, Scorers
 from sdmerge.scoring.spec import dump, spec_from
+from sdmerge.testing.laws import Law, hold
 
 CAPTIONS = ("a red circle on a blue background", "青い背景に赤い丸", "", "a cross", "a moon", "x")
 _TOLERANCE = 1e-5
@@ -67,14 +68,7 @@ def check_scorer(
     judge = scorers[chosen.scorer].open(loader or Loader(), chosen)
     said = tuple(captions) or tuple(caption or "a star" for caption in CAPTIONS)
     trial = Trial(judge, said)
-    for law in LAWS:
-        try:
-            law(trial)
-        except AssertionError as error:
-            raise AssertionError(f"{judge.name} breaks {law.__name__}: {error}") from None
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            raise AssertionError(f"{judge.name} breaks {law.__name__}: {what}") from error
+    hold(judge.name, LAWS, lambda: trial)
 
 
 def it_says_what_it_is(trial: Trial) -> None:
@@ -170,7 +164,7 @@ def it_says_what_it_lacks(trial: Trial) -> None:
     _check_near(trial.judge(bare), everything, "no prompts")
 
 
-LAWS: Sequence[Callable[[Trial], None]] = (
+LAWS: Sequence[Law[Trial]] = (
     it_says_what_it_is,
     it_gives_a_finite_number_per_picture,
     it_is_no_game_of_dice,

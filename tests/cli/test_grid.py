@@ -102,7 +102,7 @@ def test_models_prompts_and_seeds_are_axes(slerp: Path, tmp_path: Path) -> None:
         (["--embedding", "none.pt"], ["none.pt"]),
         (["--sheet", "x.jpg"], ["written as .png"]),
         (["--score", "clop"], ["no scorer", "'clip'"]),
-        (["--score", "diversity"], ["diversity scores sets"]),
+        (["--score", "diversity"], ["diversity compares", "--seeds 2"]),
         (["--score", "clip_image"], ["compares pictures with references"]),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,22 @@ def test_a_file_that_changes_is_seen(tmp_path: Path) -> None:
         [key for key in held(live) if key.startswith("unet.")]
     )
     assert float(held(live)["unet.conv_in.bias"][0]) == 0.25
+
+
+def test_closed_it_leaves_nothing_but_the_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with LiveMerge(memory=1 << 30) as live:
+        live.show(planned(live, recipe()))
+        assert list(tmp_path.iterdir())
+        assert live.memory.used
+    assert not list(tmp_path.iterdir())
+    assert not live.memory.used
+    assert live.pipeline is not None
+    assert live.show(planned(live, recipe(parameters={"lambda": 0.2}))).tensors
+    live.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_stopped_half_way(live: LiveMerge, tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from sdmerge.sample.grid.folder import (
     VOTES,
     append_cell,
     create,
+    has_picture,
     picture_path,
     read_cells,
     read_grid,
 )
-from sdmerge.sample.grid.model import Axis, Cell, Grid, Value, cell_id, value_key
+from sdmerge.sample.grid.model import Axis, Cell, Grid, Value, cell_id, placed, value_key
 
 __all__ = [
     "CELLS",
@@ -29,7 +30,9 @@ __all__ = [
     "append_cell",
     "cell_id",
     "create",
+    "has_picture",
     "picture_path",
+    "placed",
     "read_cells",
     "read_grid",
     "value_key",

@@ -60,11 +60,20 @@ def read_cells(folder: Path) -> dict[str, Cell]:
     }
 
 
-def append_cell(folder: Path, cell: Cell) -> None:
-    """Add a cell, or what is newly known of it: of two lines with one id the later counts."""
+def append_cell(folder: Path, cell: Cell, *, sync: bool = True) -> None:
+    """Add a cell, or what is newly known of it: of two lines with one id the later counts.
+
+    Without `sync` a power cut may lose it until a later one is added with it (see jsonl.append).
+    """
     entry = dataclasses.asdict(cell)
     _cell(entry, str(folder / CELLS))
-    jsonl.append(folder / CELLS, entry)
+    jsonl.append(folder / CELLS, entry, sync=sync)
+
+
+def has_picture(folder: Path, cell: Cell) -> bool:
+    """Whether the cell's picture is there; a power cut may leave an empty file of it."""
+    path = picture_path(folder, cell)
+    return path.is_file() and path.stat().st_size > 0
 
 
 def picture_path(folder: Path, cell: Cell) -> Path:
@@ -107,6 +116,7 @@ def _cell(entry: Mapping[str, Any], where: str) -> Cell:
             recipe_id=_text(entry.get("recipe_id")),
             scores=_scores(entry.get("scores") or {}),
             seconds=None if seconds is None else _number(seconds),
+            caption=_text(entry.get("caption")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         hint = "Remove the line; the cell is drawn again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sdmerge.errors import InputError
@@ -67,7 +67,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture. `values` has an entry per axis, `file` is relative to the grid's folder."""
+    """One picture. `values` has an entry per axis, `file` is relative to the grid's folder.
+
+    `caption` is what scorers compare the picture with, where it is not the prompt.
+    """
 
     id: str
     values: Mapping[str, Value]
@@ -77,6 +80,24 @@ class Cell:
     recipe_id: str = ""
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     seconds: float | None = None
+    caption: str = ""
+
+
+def placed(grid: Grid, cells: Iterable[Cell]) -> dict[tuple[int, ...], Cell]:
+    """The cells that lie on the grid's axes, by their places there.
+
+    One drawn anew, by another recipe, takes the old one's place.
+    """
+    known = [{value_key(value): n for n, value in enumerate(axis.values)} for axis in grid.axes]
+    found: dict[tuple[int, ...], Cell] = {}
+    for cell in cells:
+        at = [
+            places.get(value_key(cell.values.get(axis.name)))
+            for axis, places in zip(grid.axes, known, strict=True)
+        ]
+        if None not in at:
+            found[tuple(place for place in at if place is not None)] = cell
+    return found
 
 
 def cell_id(

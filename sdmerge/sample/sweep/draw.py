@@ -11,10 +11,20 @@ from pathlib import Path
 
 from sdmerge.live import LiveMerge
 from sdmerge.sample.draw import Drawer, Picture, Shot
-from sdmerge.sample.grid import Cell, Grid, Value, append_cell, cell_id, picture_path, read_cells
+from sdmerge.sample.grid import (
+    Cell,
+    Grid,
+    Value,
+    append_cell,
+    cell_id,
+    has_picture,
+    picture_path,
+    read_cells,
+)
 from sdmerge.sample.picture import Record, save_picture
 from sdmerge.sample.settings import Sampling
 from sdmerge.sample.sweep.cells import Spot
+from sdmerge.sample.sweep.scoring import score_cells
 from sdmerge.sample.sweep.variants import Variant, recipe_text
 from sdmerge.scoring.panel import Panel, Shown, open_picture
 
@@ -50,7 +60,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What draws and scores. Scorers of sets are not for grids, whose cells come one by one."""
+    """What draws and scores. Scorers of sets come when all cells are drawn."""
 
     live: LiveMerge
     drawer: Drawer
@@ -83,6 +93,7 @@ def draw_sweep(
     score. Stopped at any time, it leaves a valid grid that the next call continues.
     """
     start = time.perf_counter()
+    tools, sets = _apart(tools)
     works = list(_works(sweep, folder, tools.panel.names if tools.panel else ()))
     total, done = sum(map(len, works)), 0
     for work in works:
@@ -96,10 +107,23 @@ def draw_sweep(
                 told(done + place, total)
         done += len(work)
     drawn = sum(len(work.fresh) for work in works)
+    scored = total if tools.panel else 0
+    if sets is not None:
+        scored = max(scored, score_cells(folder, sets, batch=tools.batch))
     return Done(
-        drawn, sweep.count - drawn, total if tools.panel else 0,
+        drawn, sweep.count - drawn, scored,
         sum(bool(work.fresh) for work in works), time.perf_counter() - start,
     )  # fmt: skip
+
+
+def _apart(tools: Tools) -> tuple[Tools, Panel | None]:
+    """The tools without the scorers of sets, and these."""
+    judges = tools.panel.judges if tools.panel is not None else ()
+    panels = {
+        of: Panel(own) if (own := tuple(one for one in judges if one.spec.of == of)) else None
+        for of in ("picture", "set")
+    }
+    return replace(tools, panel=panels["picture"]), panels["set"]
 
 
 def _works(sweep: Sweep, folder: Path, columns: Sequence[str]) -> Iterator[_Work]:
@@ -110,7 +134,7 @@ def _works(sweep: Sweep, folder: Path, columns: Sequence[str]) -> Iterator[_Work
         for spot in variant.spots:
             name = _id(spot, address, sweep.words)
             cell = known.get(name)
-            if cell is None or not picture_path(folder, cell).is_file():
+            if cell is None or not has_picture(folder, cell):
                 work.fresh.append((name, spot))
             elif not set(columns) <= set(cell.scores):
                 work.unscored.append((cell, spot))
@@ -143,10 +167,10 @@ def _cells(
         for _ in shown():
             yield waiting.popleft()
         return
-    for scored in tools.panel.score(shown(), batch=tools.batch):
+    for place, scored in enumerate(tools.panel.score(shown(), batch=tools.batch), 1):
         cell = waiting.popleft()
         cell = replace(cell, scores={**cell.scores, **scored.scores})
-        append_cell(folder, cell)
+        append_cell(folder, cell, sync=_ends_batch(place, len(work), tools))
         yield cell
 
 
@@ -158,18 +182,24 @@ def _drawn(
     text, recipe_id = recipe_text(work.variant.recipe), work.variant.recipe_id
     shots = [Shot(spot.line.prompt, spot.seed, spot.sampling) for _, spot in work.fresh]
     pictures = tools.drawer.draw(shots, batch=tools.batch, cancel=cancel)
-    for (name, spot), picture in zip(work.fresh, pictures, strict=True):
+    for place, ((name, spot), picture) in enumerate(zip(work.fresh, pictures, strict=True), 1):
         file = f"cells/{name}{tools.suffix}"
         cell = Cell(
             name, spot.values, spot.line.prompt, spot.seed, file, recipe_id,
             seconds=round(picture.seconds, 4),
+            caption=spot.line.caption if spot.line.caption != spot.line.prompt else "",
         )  # fmt: skip
         record = Record(
             cell.prompt, cell.seed, text, recipe_id, _plain(picture.sampling), spot.values
         )
         save_picture(picture.image, folder / file, record)
-        append_cell(folder, cell)
+        append_cell(folder, cell, sync=_ends_batch(place, len(work.fresh), tools))
         yield cell, spot, picture
+
+
+def _ends_batch(place: int, count: int, tools: Tools) -> bool:
+    """Whether the disk is waited for: once per batch, as a power cut is all that it is for."""
+    return place % tools.batch == 0 or place == count
 
 
 def _plain(sampling: Sampling) -> Mapping[str, Value]:

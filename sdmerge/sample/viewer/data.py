@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from sdmerge.sample.grid import Axis, Cell, Grid, picture_path, read_cells, read_grid, value_key
+from sdmerge.sample.grid import Axis, Cell, Grid, picture_path, placed, read_cells, read_grid
 
 _TYPES = {".png": "image/png", ".webp": "image/webp"}
 _USUAL = (1, 1)
@@ -21,26 +21,19 @@ _USUAL = (1, 1)
 def grid_data(folder: Path, *, inline: bool) -> dict[str, Any]:
     """Axes, settings and every cell that lies on the axes; pictures as data: if `inline`."""
     grid = read_grid(folder)
-    places = [{value_key(value): n for n, value in enumerate(axis.values)} for axis in grid.axes]
-    shown: dict[tuple[int, ...], tuple[Cell, tuple[int, ...]]] = {}
-    for cell in read_cells(folder).values():
-        at = _place(grid, places, cell)
-        if at is not None:
-            shown[at] = (
-                cell,
-                at,
-            )  # a cell drawn anew, by another recipe, takes the old one's place
-    cells = [cell for cell, _ in shown.values()]
+    shown = placed(grid, read_cells(folder).values())
     data = {
         "id": _identity(grid),
         "title": grid.title,
         "axes": [_axis(axis) for axis in grid.axes],
         "settings": dict(grid.settings),
-        "size": _size(folder, cells),
-        "cells": [_cell(cell, at) for cell, at in shown.values()],
+        "size": _size(folder, shown.values()),
+        "cells": [_cell(cell, at) for at, cell in shown.items()],
     }
     if inline:
-        data["pictures"] = {cell.file: _inlined(picture_path(folder, cell)) for cell in cells}
+        data["pictures"] = {
+            cell.file: _inlined(picture_path(folder, cell)) for cell in shown.values()
+        }
     return data
 
 
@@ -65,17 +58,6 @@ def _cell(cell: Cell, at: tuple[int, ...]) -> dict[str, Any]:
         "seconds": cell.seconds,
         "file": cell.file,
     }
-
-
-def _place(grid: Grid, places: list[dict[str, int]], cell: Cell) -> tuple[int, ...] | None:
-    """Where the cell's values stand on the axes; None for one that was taken off."""
-    at: list[int] = []
-    for axis, known in zip(grid.axes, places, strict=True):
-        place = known.get(value_key(cell.values.get(axis.name)))
-        if place is None:
-            return None
-        at.append(place)
-    return tuple(at)
 
 
 def _size(folder: Path, cells: Iterable[Cell]) -> tuple[int, int]:

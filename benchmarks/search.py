@@ -94,8 +94,10 @@ def engine_alone(name: str, genes: int, candidates: int) -> float:
     return 1e3 * spent / done
 
 
-def whole_search(name: str, genes: int, candidates: int) -> float:
-    """Milliseconds per candidate of a search whose evaluations are free."""
+def whole_search(name: str, genes: int, candidates: int) -> tuple[float, float]:
+    """Milliseconds per candidate of a search whose evaluations are free: by the clock, and of the
+    processor alone.
+    """
     options = Options(name, 0, PROMPTS, (Objective("fit", (("fit", 1.0),)),))
     space = Numbers(genes)
     with tempfile.TemporaryDirectory() as place, claimed(Path(place)):
@@ -105,9 +107,10 @@ def whole_search(name: str, genes: int, candidates: int) -> float:
             Ledger(folder), space, ENGINES[name], options, Budget(trials=candidates),
             executor=Local(Free()), journal=journal,
         )  # fmt: skip
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         search.run()
-        return 1e3 * (time.perf_counter() - start) / candidates
+        spent = time.perf_counter() - start, time.process_time() - worked
+    return 1e3 * spent[0] / candidates, 1e3 * spent[1] / candidates
 
 
 def say(line: str) -> None:
@@ -135,9 +138,20 @@ def main() -> None:
     for name in names:
         for genes in sizes:
             alone = engine_alone(name, genes, count)
-            together = whole_search(name, genes, count)
-            rows.append({"engine": name, "genes": genes, "engine_ms": alone, "search_ms": together})
-            say(f"{name:14} {genes:4} genes  engine {alone:7.2f} ms  search {together:7.2f} ms")
+            together, worked = whole_search(name, genes, count)
+            rows.append(
+                {
+                    "engine": name,
+                    "genes": genes,
+                    "engine_ms": alone,
+                    "search_ms": together,
+                    "search_cpu_ms": worked,
+                }
+            )
+            say(
+                f"{name:14} {genes:4} genes  engine {alone:7.2f} ms  search {together:7.2f} ms "
+                f"({worked:.2f} ms of the processor)"
+            )
     slow = [r for r in rows if r["engine"] in FAST and r["genes"] == 100 and r["search_ms"] > GOAL]
     say(f"goal: under {GOAL:g} ms per candidate at 100 genes: {'missed' if slow else 'met'}")
     if options.record:

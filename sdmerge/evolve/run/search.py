@@ -138,8 +138,13 @@ class Search:
     def _asked(
         self, engine: Asked, generation: int, slot: int, entries: tuple[Entry, ...]
     ) -> State:
-        """The state after the engine asked its next batch, on the disk."""
+        """The state after the engine asked its next batch; that of a generation's first is kept.
+
+        From there the ledger's scores lead a resumed run back to here.
+        """
         asked = tuple(engine.ask())
+        if slot:
+            return State(generation, slot, asked, b"", entries)
         state = State(generation, slot, asked, engine.state(), entries)
         self._ledger.save_state(state)
         return state

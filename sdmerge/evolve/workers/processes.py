@@ -186,6 +186,8 @@ def _serve(pipe: Connection, opener: bytes, setting: dict[str, str]) -> None:
 
 def _end(worker: _Worker) -> None:
     worker.pipe.close()
+    if worker.ready and worker.job is None:  # it goes by itself, and tidies up
+        worker.process.join(_PATIENCE)
     worker.process.terminate()
     worker.process.join(_PATIENCE)
     if worker.process.is_alive():

@@ -44,7 +44,9 @@ def run(folder: Path, *, quick: bool, part: int = 0, parts: int = 1) -> list[Jud
     effort = QUICK if quick else FULL
     studio = Studio(folder)
     judge = Judge(studio, folder, effort)
-    wanted = [(row, seed) for seed in range(3) for row in searched_rows() if seed < row.seeds]
+    wanted = [
+        (row, seed) for seed in range(effort.seeds) for row in searched_rows() if seed < row.seeds
+    ]
     judged = [] if part else [judge.fixed(row) for row in fixed_rows()]
     for row, seed in wanted[part::parts]:
         name = "".join(letter if letter.isalnum() else "-" for letter in row.name)

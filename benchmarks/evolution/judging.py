@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.evolution.rows import SAMPLES, SAMPLING, Fixed
-from benchmarks.evolution.searching import Effort, Found, Studio, read
+from benchmarks.evolution.searching import FITNESS, REPORT, Effort, Found, Studio, read
 from sdmerge.evolve.exam import Evaluation, Exam
 from sdmerge.recipe import Recipe, recipe_id
 from sdmerge.scoring.prompts import read_prompts
 from sdmerge.scoring.statistics import Difference, Estimate, Key, difference, estimate
 
-COLUMNS = ("oracle", "clip_b", "clip")
+COLUMNS = ("oracle", REPORT, FITNESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,8 @@ class Judge:
         self._studio, self._folder = studio, folder
         test = read_prompts(SAMPLES / "prompts" / "test.jsonl")
         search = read_prompts(SAMPLES / "prompts" / "search.jsonl")
-        test = test if effort.each > 1 else test[: effort.prompts]
-        self.exam = Exam.of(test, effort.each, "miniature", "test")
-        self._search = Exam.of(search[: 2 * effort.prompts], 1, "miniature", "search")
+        self.exam = Exam.of(test[: effort.lines], effort.each, "miniature", "test")
+        self._search = Exam.of(search[: effort.lines], 1, "miniature", "search")
 
     def fixed(self, row: Fixed) -> Judged:
         """A merge without a search; of several recipes the best by the search's own scorer."""
@@ -60,7 +59,7 @@ class Judge:
         return Judged(name, seed, recipe, self._evaluation(recipe, self.exam), found)
 
     def _fitness(self, recipe: Recipe) -> float:
-        return self._evaluation(recipe, self._search).mean("clip")
+        return self._evaluation(recipe, self._search).mean(FITNESS)
 
     def _evaluation(self, recipe: Recipe, exam: Exam) -> Evaluation:
         path = self._folder / "judged" / f"{recipe_id(recipe)}-{exam.id}.json"

@@ -40,7 +40,7 @@ class Searched:
     """A search, once per seed of the optimiser."""
 
     name: str
-    recipe: Data
+    recipe: Data | list[Data]
     engine: Mapping[str, Any]
     seeds: int = 1
     fitness: Sequence[str] = ("clip",)
@@ -91,6 +91,17 @@ def convex() -> Data:
     return {"merge_method": "linear", "models": models, "parameters": {"normalize": False}}
 
 
+def layered(stage: Data) -> list[Data]:
+    """A merge, and then a gain for each kind of branch on the way down, in the middle and up."""
+    found = {"search": [0.0, 1.5], "init": 1.0}
+    rules = [{"filter": one, "value": found} for one in ("in00-in11", "m00", "out00-out11")]
+    gains = {
+        "merge_method": "branch_gain", "models": [{"model": "merged"}],
+        "parameters": dict.fromkeys(("attn1", "attn2", "ff"), rules),
+    }  # fmt: skip
+    return [{"name": "merged", **stage}, gains]
+
+
 def fixed_rows() -> list[Fixed]:
     """Parents, averages and untuned methods; λ of task arithmetic is the best of six."""
     every = dict.fromkeys(POOL, 1.0)
@@ -120,6 +131,8 @@ def searched_rows() -> list[Searched]:
         Searched("CMA-ES, convex, 40 genes", convex(), cma),
         Searched("CMA-ES with the distractor, 4 genes", searched(pool=(*POOL, "distractor")),
                  cma, seeds=3),
+        Searched("layers alone, 9 genes", layered(_equal(POOL[:2], 1.0)), cma),
+        Searched("weights and layers, 12 genes", layered(searched()), cma),
         Searched("M2N2, 9 genes", searched(_TYPES), {"name": "m2n2"}),
         Searched("NSGA-II, 3 genes", searched(), {"name": "nsga2"},
                  fitness=("clip", "clip_image")),

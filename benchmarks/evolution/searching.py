@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.evolution.rows import SAMPLES, SAMPLING, Data, Searched
 from sdmerge.adapters.opened import OpenedModels
@@ -23,21 +21,27 @@ from sdmerge.scoring.choice import Choice
 
 BATCH = 16
 CLIP_A, CLIP_B = (str(SAMPLES / "scorers" / name) for name in ("clip_a", "clip_b"))
+FITNESS, REPORT = "clip (clip_a)", "clip (clip_b)"
+"""Columns as studies with two CLIPs call them."""
 FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is asked of the miniature."""
+    """How much is asked of the miniature.
+
+    prompts: Search prompts per generation. each: Pictures per test prompt. lines: How many prompts
+    the files have; None: all of them. seeds: Of the optimiser, at most.
+    """
 
     trials: int
     prompts: int
-    """Search prompts per generation."""
     each: int
-    """Pictures per test prompt."""
+    lines: int | None = None
+    seeds: int = 3
 
 
-FULL, QUICK = Effort(192, 32, 4), Effort(4, 4, 1)
+FULL, QUICK = Effort(192, 32, 4), Effort(4, 4, 1, lines=4, seeds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Studio:
         self.cache = folder / "sha256.json"
         self.opened = OpenedModels()
         scorers = (
-            Choice("clip", (("model", CLIP_A),), "clip"),
-            Choice("clip", (("model", CLIP_B),), "clip_b"),
+            Choice("clip", (("model", CLIP_A),), FITNESS),
+            Choice("clip", (("model", CLIP_B),), REPORT),
             Choice("clip_image", (("model", CLIP_A),), "clip_image"),
             Choice("oracle", (("model", str(SAMPLES / "scorers" / "oracle")),), "oracle"),
         )
@@ -83,7 +87,7 @@ def search(studio: Studio, row: Searched, seed: int, folder: Path, effort: Effor
         ledger = Ledger(folder)
         journal = Journal(folder, study.space.genes, [one.name for one in study.options.objectives])
         Search(
-            ledger, study.space, study.engine, study.options, study.budget, executor,
+            ledger, study.space, study.engine, study.options, study.budget, executor=executor,
             baselines=study.baselines, journal=journal,
         ).run()  # fmt: skip
     found = best(ledger, study.options.objectives)
@@ -95,13 +99,11 @@ def search(studio: Studio, row: Searched, seed: int, folder: Path, effort: Effor
 
 def _study(studio: Studio, row: Searched, seed: int, folder: Path, effort: Effort) -> Study:
     changes = dict(row.changes or {})
-    prompts = SAMPLES / "prompts" / "search.jsonl"
-    if changes.pop("prompts", None) == "few":
-        prompts = _few(folder / "few.jsonl", prompts)
+    few = FEW if changes.pop("prompts", None) == "few" else effort.lines
     evolve: Data = {
         "prompts": {
-            "search": str(prompts),
-            "validation": str(SAMPLES / "prompts" / "validation.jsonl"),
+            "search": str(_first(few, "search", folder)),
+            "validation": str(_first(effort.lines, "validation", folder)),
         },
         "fitness": [_scorer(name) for name in row.fitness],
         "report": [{"scorer": "clip", "model": CLIP_B}],
@@ -115,7 +117,8 @@ def _study(studio: Studio, row: Searched, seed: int, folder: Path, effort: Effor
     }
     if row.engine["name"] == "m2n2":  # it compares candidates prompt by prompt
         del evolve["prompts_per_generation"]
-    recipe = recipe_from_data({**row.recipe, "evolve": evolve}, row.name)
+    *before, last = row.recipe if isinstance(row.recipe, list) else [row.recipe]
+    recipe = recipe_from_data([*before, {**last, "evolve": evolve}], row.name)
     return study_of(recipe, ENGINES, SCORERS, studio.plan)
 
 
@@ -123,15 +126,18 @@ def _scorer(name: str) -> Data:
     return {"scorer": name, "model": CLIP_A}
 
 
-def _few(path: Path, prompts: Path) -> Path:
-    """The first prompts alone, with their pictures where they were."""
-    lines: Sequence[str] = prompts.read_text("utf-8").splitlines()[:FEW]
-    text = "".join(f"{line}\n" for line in lines)
-    references = (prompts.parent.parent / "references").as_posix()
+def _first(count: int | None, name: str, folder: Path) -> Path:
+    """The file of prompts, or its first ones alone, with their pictures where they were."""
+    prompts = SAMPLES / "prompts" / f"{name}.jsonl"
+    if count is None:
+        return prompts
+    text = "".join(f"{line}\n" for line in prompts.read_text("utf-8").splitlines()[:count])
+    references = (SAMPLES / "references").as_posix()
+    path = folder / f"{name}-{count}.jsonl"
     path.write_text(text.replace("../references", references), "utf-8")
     return path
 
 
-def read(data: Data | dict[str, Any], name: str) -> Recipe:
+def read(data: Data, name: str) -> Recipe:
     """A recipe that no file holds."""
     return recipe_from_data(data, name)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdmerge.errors import InputError, nearest
 from sdmerge.evolve.exam import Evaluation, Exam, Keep
 from sdmerge.live import LiveMerge
 from sdmerge.params import Scalar
@@ -105,6 +106,9 @@ def _asked(panel: Panel, columns: Sequence[str] | None) -> Panel:
     """The judges of these columns; they keep what they have encoded."""
     if columns is None:
         return panel
+    if strange := [column for column in columns if column not in panel.names]:
+        hint = f"{nearest(strange[0], panel.names)} There are: {', '.join(panel.names)}.".strip()
+        raise InputError(f"there is no column '{strange[0]}'", hint=hint)
     return Panel(tuple(judge for judge in panel.judges if judge.name in columns))
 
 

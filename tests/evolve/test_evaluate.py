@@ -10,7 +10,7 @@ import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from PIL import Image
 
-from sdmerge.errors import Cancelled
+from sdmerge.errors import Cancelled, InputError
 from sdmerge.evolve.evaluate import EvaluatorSpec, LiveEvaluator
 from sdmerge.evolve.exam import Exam
 from sdmerge.merge import run
@@ -75,6 +75,8 @@ def test_only_the_scorers_that_are_asked_answer(evaluator: LiveEvaluator) -> Non
     part = evaluator(recipe(), EXAM, SAMPLING, columns=["clip"])
     assert set(whole.scores) == {"clip", "oracle"}
     assert part.scores == {"clip": whole.scores["clip"]}
+    with pytest.raises(InputError, match="no column 'clop'"):
+        evaluator(recipe(), EXAM, SAMPLING, columns=["clop"])
 
 
 def test_it_stops_when_it_is_told_to(evaluator: LiveEvaluator) -> None:

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evolution.rows import SAMPLES, SAMPLING, Data, Searched
+from sdmerge.adapters.opened import OpenedModels
 from sdmerge.evolve.engines import ENGINES
+from sdmerge.evolve.evaluate import EvaluatorSpec, LiveEvaluator
 from sdmerge.evolve.ledger import Journal, Ledger, claimed, create
 from sdmerge.evolve.ledger.folder import STUDY
 from sdmerge.evolve.run import Search, best
 from sdmerge.evolve.run.study import Study, study_of
 from sdmerge.evolve.workers import Local
-
-from benchmarks.evolution.rows import SAMPLES, SAMPLING, Data, Searched
-from sdmerge.adapters.opened import OpenedModels
-from sdmerge.evolve.evaluate import EvaluatorSpec, LiveEvaluator
 from sdmerge.plan import Plan, plan
 from sdmerge.recipe import Recipe, recipe_from_data
 from sdmerge.scorers import SCORERS

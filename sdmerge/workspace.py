@@ -29,6 +29,11 @@ class Workspace:
         return self.folder / "recipes"
 
     @property
+    def runs(self) -> Path:
+        """Where every job has its folder."""
+        return self.folder / "runs"
+
+    @property
     def model_roots(self) -> tuple[Path, ...]:
         """Where a recipe's paths are looked for, after its own folder and the working one."""
         return (self.models, *self.roots)

@@ -19,7 +19,7 @@ ORDER = [
     "storing", "place", "compiled", "tally", "method", "fit", "together", "symmetry", "consensus",
     "rows", "shares", "methods", "plan", "scratch", "factored", "operands", "engine", "fitting",
     "sinks", "merge", "live", "embedding", "scoring", "scorers", "workspace", "verify", "lora",
-    "sample", "votes", "evolve", "plugins", "analysis", "testing", "cli", "__main__",
+    "sample", "votes", "evolve", "plugins", "analysis", "jobs", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 
@@ -54,6 +54,7 @@ HEAVY = {
     "sdmerge.evolve.space": {"torch", "numpy"},
     "sdmerge.evolve.ledger": {"torch", "numpy"},
     "sdmerge.evolve.run": {"torch"},
+    "sdmerge.jobs.model": {"torch", "numpy"},
 }
 ALLOWED = {"sdmerge.families.build": {"diffusers", "transformers"}}
 

@@ -10,6 +10,7 @@ import click
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
 from sdmerge.cli.recipes import plan_of, storage_options, stored
+from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 from sdmerge.recipe import recipe_from_data
 
@@ -28,6 +29,7 @@ from sdmerge.recipe import recipe_from_data
 @click.option("--prune", is_flag=True, help="Leave out tensors that no pipeline uses.")
 @storage_options
 @output_options
+@background_option
 @click.pass_obj
 def convert_command(session: Session, model: str, target: str, **options: Any) -> None:
     """Store MODEL as a single file, or as a diffusers folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import click
 
 from sdmerge.cli.main import Session
-from sdmerge.cli.recipes import is_recipe
+from sdmerge.cli.recipes import is_recipe, recipe_in
 from sdmerge.errors import InputError
-from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
+from sdmerge.recipe import Recipe, recipe_from_data
 from sdmerge.recipe.model import Applied
 from sdmerge.sample.settings import SAMPLING, Sampling, read_sampling, read_size
 
@@ -68,6 +69,25 @@ def inversions_of(options: Mapping[str, Any]) -> list[Any]:
     return [load_inversion(path, allow_pickle=allow) for path in options["embeddings"]]
 
 
+def live_of(session: Session, memory: int | None = None) -> AbstractContextManager[Any]:
+    """The LiveMerge that this command draws with; `memory` is that of a new one."""
+    if session.studio is not None:
+        return nullcontext(session.studio.live)
+    from sdmerge.live import LiveMerge
+    from sdmerge.sample.probe import pipelines
+
+    return LiveMerge(device=session.device, memory=memory, probe=pipelines)
+
+
+def drawer_of(session: Session, live: Any, inversions: Sequence[Any]) -> Any:
+    """What draws with `live`; in a process that previews share, it lets them go first."""
+    if session.studio is not None:
+        return session.studio.drawer(inversions)
+    from sdmerge.sample.draw import Drawer
+
+    return Drawer(live, inversions=inversions)
+
+
 def say_suited(session: Session, found: Any, sampling: Sampling) -> None:
     """What was chosen for a distilled model, where the user left it open."""
     chosen = [
@@ -82,7 +102,7 @@ def say_suited(session: Session, found: Any, sampling: Sampling) -> None:
 def recipe_of(model: str, settings: tuple[str, ...], loras: Sequence[str] = ()) -> Recipe:
     """A recipe file, or a model as it is, with LoRAs applied to the result."""
     if is_recipe(model):
-        recipe = load_recipe(Path(model), settings)
+        recipe = recipe_in(Path(model), settings)
     else:
         recipe = recipe_from_data({"merge_method": "linear", "models": [{"model": model}]}, model)
     last = recipe.stages[-1]

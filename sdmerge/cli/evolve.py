@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from sdmerge.cli.main import Session, output_options
+from sdmerge.cli.recipes import recipe_in
+from sdmerge.cli.runs.background import background_option
 from sdmerge.cli.score import check_needs
 from sdmerge.cli.studies import Opening, evaluator_spec, made
 from sdmerge.errors import Cancelled, InputError, ResourceError
 from sdmerge.evolve.numbers import NUMBERS
-from sdmerge.recipe import Recipe, load_recipe
+from sdmerge.recipe import Recipe
 
 
 def _numbers(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,6 +52,7 @@ def _numbers(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--trust-remote-code", is_flag=True,
               help="Let a scorer's model run Python code that it brings.")  # fmt: skip
 @output_options
+@background_option
 @click.pass_obj
 def evolve_command(session: Session, recipe: Path, target: Path, **options: Any) -> None:
     r"""Search the marked values of RECIPE for what its `evolve:` section asks.
@@ -67,7 +70,7 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
 
     refuse_sqlite(options["storage"], options["workers"])
     read = _recipe(recipe, options)
-    own = {path.stem: load_recipe(path) for path in options["added"]}
+    own = {path.stem: recipe_in(path, ()) for path in options["added"]}
     _refuse_folder(target, resume=options["resume"])
     study = made(session, read, own, allow_pickle=options["allow_pickle"])
     lines = [*study.options.search, *study.options.validation]
@@ -88,7 +91,7 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
 
 def _recipe(path: Path, options: Mapping[str, Any]) -> Recipe:
     """The recipe with what flags say of its search."""
-    recipe = load_recipe(path, options["settings"])
+    recipe = recipe_in(path, options["settings"])
     given = {name: options[name] for name in NUMBERS if options[name] is not None}
     images = given.pop("images_per_prompt", None)
     evolve: dict[str, Any] = {**recipe.evolve, **given}

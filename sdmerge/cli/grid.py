@@ -10,10 +10,18 @@ from typing import Any
 
 import click
 
-from sdmerge.cli.drawing import drawing_options, inversions_of, recipe_of, sampling_of
+from sdmerge.cli.drawing import (
+    drawer_of,
+    drawing_options,
+    inversions_of,
+    live_of,
+    recipe_of,
+    sampling_of,
+)
 from sdmerge.cli.grids import open_page, write_sheet
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import check_picture, plan_of
+from sdmerge.cli.runs.background import background_option
 from sdmerge.cli.score import check_needs, open_scorers
 from sdmerge.errors import Cancelled, InputError, ScorerError
 from sdmerge.sample.grid import Grid, create, read_cells
@@ -50,6 +58,7 @@ _AXIS = "PATH=start:stop:step, PATH=a,b,c or PATH=@FILE"
               help="Let a scorer's model run Python code that it brings.")  # fmt: skip
 @drawing_options
 @output_options
+@background_option
 @click.pass_obj
 def grid_command(session: Session, models: tuple[str, ...], target: Path, **options: Any) -> None:
     r"""Draw MODELs and RECIPEs over axes of values, prompts, seeds and sampler settings.
@@ -69,12 +78,10 @@ def grid_command(session: Session, models: tuple[str, ...], target: Path, **opti
     check_needs(choices, [cell.line for cell in cells])
     _refuse_lone(choices, sides)
     grid = _described(models, sides, cells, options)
-    from sdmerge.live import LiveMerge
-    from sdmerge.sample.probe import pipelines
     from sdmerge.sample.sweep.folder import check_folder, claimed, clear_other
 
     check_folder(target, grid, force=options["force"])
-    with LiveMerge(device=session.device, probe=pipelines) as live:
+    with live_of(session) as live:
         tools, sweep = _prepared(session, live, grid, sides, cells, options=options)
         with claimed(target):
             check_folder(target, grid, force=options["force"])
@@ -200,7 +207,6 @@ def _prepared(
     options: Mapping[str, Any],
 ) -> tuple[Any, Any]:
     """Plans of every recipe, and what draws and scores."""
-    from sdmerge.sample.draw import Drawer
     from sdmerge.sample.sweep.draw import Sweep, Tools
     from sdmerge.sample.sweep.variants import variants
 
@@ -218,7 +224,7 @@ def _prepared(
     session.output.note(f"{len(cells)} cells of {len(found)} recipes")
 
     def tools(choices: Sequence[Choice]) -> Tools:
-        drawer = Drawer(live, inversions=inversions)
+        drawer = drawer_of(session, live, inversions)
         panel = open_scorers(session, choices, options) if choices else None
         return Tools(live, drawer, panel, options["batch"], f".{options['suffix']}")
 
@@ -230,8 +236,8 @@ def _drawn(session: Session, sweep: Any, target: Path, tools: Any) -> Any:
 
     try:
         with session.output.progress("drawing", pieces="cells") as advance:
-            return draw_sweep(sweep, target, tools, told=advance)
-    except KeyboardInterrupt:
+            return draw_sweep(sweep, target, tools, told=advance, cancel=session.cancel)
+    except (KeyboardInterrupt, Cancelled):
         there = len(read_cells(target))
         hint = "The same command draws the rest."
         raise Cancelled(f"stopped; {there} of {sweep.count} cells are there", hint=hint) from None

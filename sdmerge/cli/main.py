@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import sys
+import threading
 import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sdmerge.cli.explain import explained
 from sdmerge.cli.lazy import LazyGroup
 from sdmerge.cli.output import Mode, Output
-from sdmerge.errors import SdmergeError
 from sdmerge.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from sdmerge.jobs.studio import Studio
+    from sdmerge.recipe import Recipe
 
 COMMANDS = {
     "inspect": ("inspect", "Say what model files are."),
@@ -37,7 +42,11 @@ COMMANDS = {
     "score": ("score", "Score models, recipes or pictures, with the noise of each number."),
     "view": ("grids", "Look at a grid of pictures, or export it."),
     "vote": ("grids", "Ask which of two pictures is better, and rank what was compared."),
+    "runs": ("runs", "What was run, runs and waits: list, follow, stop, clean up."),
 }
+
+EXPECTED = (click.ClickException, click.Abort, KeyboardInterrupt)
+"""What people do, beside what our own errors say: nothing to trace."""
 
 
 @dataclass
@@ -48,12 +57,23 @@ class Session:
     workspace: Workspace = field(default_factory=find_workspace)
     device: str = "cpu"
     debug: bool = False
+    plugins: tuple[Path, ...] = ()
+    arguments: tuple[str, ...] = ()
+    """The command and what follows it, as given."""
+    cancel: threading.Event = field(default_factory=threading.Event)
+    """Asks a command that draws to stop; others are stopped as by ctrl-C."""
+    studio: Studio | None = None
+    """What keeps a pipeline from one command to the next, in a process that has one."""
+    recipes: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    """Recipe files as they were when the command was put off; others are read."""
+    planned: Callable[[Recipe], None] | None = None
+    """Is told of every recipe that is planned."""
 
 
 def _mode(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value:
         mode: Mode = "json" if param.name == "json" else "quiet"
-        ctx.ensure_object(Session).output = Output(mode)
+        ctx.ensure_object(Session).output.mode = mode
 
 
 def _debug(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -75,8 +95,18 @@ def output_options(command: Any) -> Any:
     return command
 
 
+class _Commands(LazyGroup):
+    """The commands, with a note of what was asked for, which a job does later."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        ctx.ensure_object(Session).arguments = tuple(args)
+        return super().resolve_command(ctx, args)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Commands,
     package="sdmerge.cli",
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -102,6 +132,7 @@ def cli(
     session = ctx.ensure_object(Session)
     session.workspace = find_workspace(workspace, models)
     session.device = device
+    session.plugins = plugin
     kinds = ("methods", "scorers", "engines")
     if plugin or any(entry_points(group=f"sdmerge.{kind}") for kind in kinds):
         from sdmerge.plugins import load_installed, load_plugin
@@ -120,49 +151,19 @@ def run(arguments: list[str] | None = None) -> int:
     """The exit code: 0 done, 1 our bug, 2 your input, 3 could not, 130 cancelled."""
     session = Session()
     try:
-        code = cli.main(args=arguments, prog_name="sdmerge", standalone_mode=False, obj=session)
+        return call(arguments, session)
     except click.exceptions.NoArgsIsHelpError as error:
         session.output.note(error.format_message())
         return 2
-    except click.ClickException as error:
-        session.output.error(error.format_message())
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        session.output.error("stopped; nothing was written")
-        return 130
-    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence
-        _trace(session)
-        return _failed(session, error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the user gets a sentence
+        told = explained(error)
+        if session.debug and not isinstance(error, EXPECTED):
+            traceback.print_exc()
+        session.output.error(str(told))
+        return told.exit_code
+
+
+def call(arguments: list[str] | None, session: Session) -> int:
+    """Run a command line for `session`; errors are raised as they come."""
+    code = cli.main(args=arguments, prog_name="sdmerge", standalone_mode=False, obj=session)
     return code if isinstance(code, int) else 0
-
-
-def _failed(session: Session, error: Exception) -> int:
-    if isinstance(error, SdmergeError):
-        session.output.error(str(error))
-        return error.exit_code
-    if isinstance(error, MemoryError | OSError):
-        return _machine_error(session, error)
-    kind = type(error).__name__
-    session.output.error(
-        f"this is a bug of ours: {kind}: {error}\n  Please report it with --debug."
-    )
-    return 1
-
-
-def _machine_error(session: Session, error: MemoryError | OSError) -> int:
-    if isinstance(error, MemoryError):
-        session.output.error(
-            "there is not enough memory\n  Close other programs, or merge with fewer --threads."
-        )
-        return 3
-    where = f": {error.filename}" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        session.output.error(f"the disk is full{where}\n  Free some space, or write elsewhere.")
-    else:
-        session.output.error(f"{error.strerror or error}{where}")
-    return 3
-
-
-def _trace(session: Session) -> None:
-    if session.debug:
-        traceback.print_exc()

@@ -12,6 +12,7 @@ from sdmerge.cli.losses import loss_data, print_loss
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.plan import print_report, report_data
 from sdmerge.cli.recipes import RecipeCommand, plan_of, probe, read_recipe, recipe_options
+from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 
 
@@ -41,6 +42,7 @@ def target_options(command: Any) -> Any:
 @target_options
 @recipe_options
 @output_options
+@background_option
 @click.pass_obj
 def merge_command(session: Session, recipe: tuple[str, ...], target: str, **options: Any) -> None:
     r"""Merge by RECIPE (a .yaml file), or ad hoc: MODEL MODEL… --method NAME.

@@ -13,7 +13,7 @@ from sdmerge.cli.main import Session
 from sdmerge.errors import InputError, MethodError
 from sdmerge.manifest import manifest
 from sdmerge.params import Param
-from sdmerge.recipe import Recipe, load_recipe, recipe_from_data
+from sdmerge.recipe import Recipe, load_recipe, parse_recipe, recipe_from_data
 from sdmerge.recipe.nodes import parse_yaml
 
 _SUFFIXES = (".yaml", ".yml")
@@ -63,6 +63,16 @@ def stored(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     given = {name: options.get(name) for name in ("layout", "dtype", "rounding")}
     changes = {name: value for name, value in given.items() if value}
     return replace(recipe, output=replace(recipe.output, **changes)) if changes else recipe
+
+
+def recipe_in(path: Path, settings: Sequence[str]) -> Recipe:
+    """The recipe in a file; in a job, as the file was when the job was submitted."""
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context else None
+    text = session.recipes.get(path.resolve()) if session else None
+    if text is None:
+        return load_recipe(path, settings)
+    return parse_recipe(text, str(path), path.resolve().parent, settings)
 
 
 class RecipeCommand(click.Command):
@@ -135,7 +145,7 @@ def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:
             raise InputError(
                 f"{', '.join(refused)} belong to an ad hoc merge, not to a recipe", hint=hint
             )
-        recipe = load_recipe(Path(sources[0]), settings)
+        recipe = recipe_in(Path(sources[0]), settings)
     elif any(is_recipe(source) for source in sources):
         raise InputError("give one recipe, or models, not both")
     else:
@@ -193,6 +203,8 @@ def plan_of(
     """The plan of `recipe` in this session's workspace; `opened` are models of earlier plans."""
     from sdmerge.plan import plan
 
+    if session.planned is not None:
+        session.planned(recipe)
     place = session.workspace
     return plan(
         recipe,

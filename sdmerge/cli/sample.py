@@ -9,14 +9,17 @@ from typing import Any
 import click
 
 from sdmerge.cli.drawing import (
+    drawer_of,
     drawing_options,
     inversions_of,
+    live_of,
     recipe_of,
     sampling_of,
     say_suited,
 )
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import check_picture, plan_of
+from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 from sdmerge.sample.settings import Sampling
 
@@ -41,6 +44,7 @@ from sdmerge.sample.settings import Sampling
 )
 @drawing_options
 @output_options
+@background_option
 @click.pass_obj
 def sample_command(session: Session, models: tuple[str, ...], target: Path, **options: Any) -> None:
     r"""Draw the prompts with each MODEL or RECIPE, a row each, from the same noise.
@@ -80,19 +84,18 @@ def _draw(
     inversions: Sequence[Any],
 ) -> list[list[Any]]:
     """A row of pictures per plan, a picture per (prompt, seed)."""
-    from sdmerge.live import LiveMerge
-    from sdmerge.sample.draw import Drawer, Shot
-    from sdmerge.sample.probe import pipelines
+    from sdmerge.sample.draw import Shot
 
     wanted = [Shot(prompt, seed, sampling) for prompt, seed in shots]
     rows: list[list[Any]] = []
-    with LiveMerge(device=session.device, probe=pipelines) as live:
-        drawer = Drawer(live, inversions=inversions)
+    with live_of(session) as live:
+        drawer = drawer_of(session, live, inversions)
         for number, (label, plan) in enumerate(plans, 1):
             session.output.note(f"{number} of {len(plans)}: {label}")
-            live.show(plan)
+            live.show(plan, cancel=session.cancel)
             say_suited(session, drawer.suited, sampling)
-            rows.append([picture.image for picture in drawer.draw(wanted)])
+            drawn = drawer.draw(wanted, cancel=session.cancel)
+            rows.append([picture.image for picture in drawn])
     return rows
 
 

@@ -11,14 +11,17 @@ import click
 
 from sdmerge.album import PICTURES, pictures_in
 from sdmerge.cli.drawing import (
+    drawer_of,
     drawing_options,
     inversions_of,
+    live_of,
     recipe_of,
     sampling_of,
     say_suited,
 )
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.recipes import plan_of
+from sdmerge.cli.runs.background import background_option
 from sdmerge.cli.score_grid import is_grid, score_grids
 from sdmerge.cli.scores import described, explain_sanity, explain_scores, write_rows
 from sdmerge.errors import InputError, ScorerError
@@ -54,6 +57,7 @@ class _Source:
               help="Let a scorer's model run Python code that it brings.")  # fmt: skip
 @drawing_options
 @output_options
+@background_option
 @click.pass_obj
 def score_command(session: Session, sources: tuple[str, ...], **options: Any) -> None:
     r"""Score what each MODEL or RECIPE draws, or the PICTURES of a folder.
@@ -218,17 +222,15 @@ def _shown(
     if source.folder is not None:
         yield from read(source.folder, lines)
         return
-    from sdmerge.live import LiveMerge
-    from sdmerge.sample.draw import Drawer
-    from sdmerge.sample.probe import pipelines
-
-    with LiveMerge(device=session.device, memory=0, probe=pipelines) as live:
-        live.show(source.plan)
-        drawer = Drawer(live, inversions=inversions_of(options))
+    with live_of(session, memory=0) as live:
+        live.show(source.plan, cancel=session.cancel)
+        drawer = drawer_of(session, live, inversions_of(options))
         seeds = range(options["seed"], options["seed"] + options["seeds"])
         sampling = sampling_of(options)
         say_suited(session, drawer.suited, sampling)
-        yield from drawn(drawer, lines, [seeds] * len(lines), sampling, options["batch"])
+        yield from drawn(
+            drawer, lines, [seeds] * len(lines), sampling, options["batch"], cancel=session.cancel
+        )
 
 
 def _quiet(data: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ are those they were made with, so after a merge of the UNet alone it only denois
 
 from __future__ import annotations
 
+import copy
 import inspect
 import threading
 import time
@@ -71,19 +72,37 @@ class Drawer:
 
     inversions: Textual inversions, whose words prompts may use.
     keep: How many prompts' embeddings are kept.
+    pause: Called before every step. It may show other plans and draw, with a drawer that is
+        `apart`, if in the end it shows again what was shown.
+    apart: Draw with a pipeline of its own over the same weights, so that one that is at work with
+        them goes on afterwards as if nothing had been.
     """
 
     def __init__(
-        self, source: LiveMerge | Any, *, inversions: Sequence[Inversion] = (), keep: int = 256
+        self,
+        source: LiveMerge | Any,
+        *,
+        inversions: Sequence[Inversion] = (),
+        keep: int = 256,
+        pause: Callable[[], None] | None = None,
+        apart: bool = False,
     ) -> None:
         self._source = source
+        self._pause = pause
+        self._apart = apart
+        self._own: tuple[Any, Any] = (None, None)
         self._conditions = Conditions(inversions, keep)
         self._noise: Kept[tuple[int, tuple[int, ...]], Noise] = Kept(keep)
 
     @property
     def pipeline(self) -> Any:
         """What it draws with."""
-        return self._source.pipeline if isinstance(self._source, LiveMerge) else self._source
+        shared = self._source.pipeline if isinstance(self._source, LiveMerge) else self._source
+        if not self._apart:
+            return shared
+        if self._own[0] is not shared:
+            self._own = shared, _beside(shared)
+        return self._own[1]
 
     @property
     def suited(self) -> Suited:
@@ -107,8 +126,7 @@ class Drawer:
         pipeline, found = self.pipeline, self.suited
         _refuse_pictures_from_pictures(pipeline)
         named = [filled(shot.sampling, found) for shot in shots]
-        address = self._source.address if isinstance(self._source, LiveMerge) else None
-        self._conditions.use(pipeline, address)
+        self._conditions.use(pipeline, self._address)
         for shot, sampling in zip(shots, named, strict=True):
             self._conditions.of(shot.prompt, sampling)
             if sampling.sampler:
@@ -117,11 +135,16 @@ class Drawer:
         for start, stop in self._groups(shots, named, batch):
 
             def watch(step: int, of_steps: int, done: int = done) -> None:
+                if self._pause is not None:
+                    self._pause()
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("drawing was stopped")
                 if progress is not None:
                     progress(Drawing(done, len(shots), step, of_steps))
 
+            if self.pipeline is not pipeline:  # a pause needed another one in its place
+                pipeline = self.pipeline
+                self._conditions.use(pipeline, self._address)
             began = time.perf_counter()
             images = self._batch(pipeline, shots[start:stop], named[start], watch)
             seconds = (time.perf_counter() - began) / (stop - start)
@@ -130,6 +153,10 @@ class Drawer:
             done = stop
         if progress is not None:
             progress(Drawing(done, len(shots), 0, 0))
+
+    @property
+    def _address(self) -> Callable[[str], str] | None:
+        return self._source.address if isinstance(self._source, LiveMerge) else None
 
     def _groups(
         self, shots: Sequence[Shot], named: Sequence[Sampling], batch: int
@@ -203,6 +230,13 @@ def draw(
     same = [replace(shot, sampling=sampling) for shot in shots]
     for picture in Drawer(pipeline, keep=len(same)).draw(same, batch=batch):
         yield picture.image
+
+
+def _beside(pipeline: Any) -> Any:
+    """A pipeline of the same networks that keeps its own state while it draws."""
+    own, scheduler = copy.copy(pipeline), pipeline.scheduler
+    own.scheduler = scheduler.from_config(scheduler.config)
+    return own
 
 
 def _refuse_pictures_from_pictures(pipeline: Any) -> None:

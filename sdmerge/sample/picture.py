@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -65,6 +66,13 @@ def save_picture(image: Picture, path: Path, record: Record, *, quality: int | N
             exif=_exif(image, record),
             xmp=_XMP.format(html.escape(_json(record))).encode(),
         )
+
+
+def png_bytes(image: Picture, record: Record) -> bytes:
+    """The picture as a PNG file that holds `record`, for who shows it at once."""
+    file = io.BytesIO()
+    image.save(file, format="PNG", pnginfo=_chunks(image, record), compress_level=1)
+    return file.getvalue()
 
 
 def read_record(path: Path) -> Record:

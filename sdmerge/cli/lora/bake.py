@@ -11,6 +11,7 @@ import click
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
 from sdmerge.cli.recipes import partial_option, plan_of, storage_options, stored
+from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, recipe_from_data
 
@@ -40,6 +41,7 @@ def bake_options(command: Any) -> Any:
 
 @click.command("bake")
 @bake_options
+@background_option
 @click.pass_obj
 def bake_command(
     session: Session, model: str, loras: tuple[str, ...], target: str, **options: Any
@@ -56,6 +58,7 @@ def bake_command(
 
 @click.command("unbake")
 @bake_options
+@background_option
 @click.pass_obj
 def unbake_command(
     session: Session, model: str, loras: tuple[str, ...], target: str, **options: Any

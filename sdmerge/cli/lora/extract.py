@@ -10,6 +10,7 @@ from sdmerge.cli.lora.output import as_lora, lora_options
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import write
 from sdmerge.cli.recipes import RecipeCommand, is_recipe, plan_of, read_recipe
+from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 
 RANK = 32
@@ -19,6 +20,7 @@ RANK = 32
 @click.argument("tuned")
 @lora_options
 @output_options
+@background_option
 @click.pass_obj
 def extract_command(session: Session, tuned: str, target: str, **options: Any) -> None:
     r"""Write what TUNED (a model, or a recipe's result) has beyond --base as a LoRA.

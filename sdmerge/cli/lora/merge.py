@@ -10,12 +10,14 @@ from sdmerge.cli.lora.output import as_lora, lora_options
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import write
 from sdmerge.cli.recipes import RecipeCommand, is_recipe, plan_of, read_recipe
+from sdmerge.cli.runs.background import background_option
 
 
 @click.command("merge", cls=RecipeCommand)
 @click.argument("loras", nargs=-1, required=True)
 @lora_options
 @output_options
+@background_option
 @click.pass_obj
 def merge_command(session: Session, loras: tuple[str, ...], target: str, **options: Any) -> None:
     r"""Merge LORAS (or a recipe) into one LoRA, by any method on what each of them changes.

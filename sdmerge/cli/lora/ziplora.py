@@ -10,6 +10,7 @@ from sdmerge.cli.lora.output import as_lora, lora_options
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import write
 from sdmerge.cli.recipes import RecipeCommand, plan_of, read_recipe
+from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 
 
@@ -23,6 +24,7 @@ class _OwnFlags(RecipeCommand):
 @click.argument("loras", nargs=-1, required=True)
 @lora_options
 @output_options
+@background_option
 @click.pass_obj
 def ziplora_command(session: Session, loras: tuple[str, ...], target: str, **options: Any) -> None:
     r"""Fuse LORAS, such as a subject and a style, by mergers trained on --base (ZipLoRA).

@@ -1,0 +1,48 @@
+"""`--background`: the command as a job, for a worker process to run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdmerge.cli.main import Session
+from sdmerge.cli.recipes import is_recipe
+from sdmerge.recipe import load_recipe
+
+_FLAG = "--background"
+
+
+def background_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command `--background`: it is submitted as it was given, and not run here."""
+
+    @functools.wraps(command)
+    def submitted_or_run(*arguments: Any, background: bool, **options: Any) -> Any:
+        if not background:
+            return command(*arguments, **options)
+        session = click.get_current_context().find_object(Session)
+        assert session is not None
+        return _submit(session, options.get("settings", ()))
+
+    text = "Put it into the queue, and print the number that `sdmerge runs attach` follows."
+    return click.option(_FLAG, is_flag=True, help=text)(submitted_or_run)
+
+
+def _submit(session: Session, settings: Sequence[str]) -> None:
+    from sdmerge.jobs import Jobs
+
+    words = [word for word in session.arguments if word != _FLAG]
+    files = [Path(word).resolve() for word in words if is_recipe(word)]
+    for file in files:
+        load_recipe(file, settings)  # what is wrong with it is said now
+    jobs = Jobs(session.workspace)
+    request = jobs.request(
+        *words, folder=Path.cwd(), device=session.device, plugins=session.plugins,
+        recipes={file: file.read_text("utf-8") for file in files},
+    )  # fmt: skip
+    job = jobs.submit(request)
+    text = f"run {job.number} is in the queue; `sdmerge runs attach {job.number}` follows it"
+    session.output.result({"run": job.number, "folder": str(job.run)}, text, quiet=str(job.number))

@@ -25,7 +25,7 @@ from sdmerge.families.recognise import EXTRA
 from sdmerge.lowrank import Factors
 from sdmerge.manifest import Unit
 from sdmerge.masks import Random, stream_key
-from sdmerge.method import Method, Whole, arguments
+from sdmerge.method import Method, arguments
 from sdmerge.operands import SLAB, Operand, Operands, Pieces, is_sound, refuse_unsound
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Apply, Combine, Difference, Moved, Node, Read, Task
@@ -35,6 +35,7 @@ from sdmerge.tally import PLAIN, Tally
 from sdmerge.tensors.dtypes import TORCH
 from sdmerge.tensors.filling import filler_of
 from sdmerge.tensors.spec import TensorSpec
+from sdmerge.whole import Whole
 
 _RANK: Mapping[Unit, int] = {"element": 1, "row": 2}
 """Dimensions of a slab; where it is the whole tensor, those of the tensor."""

@@ -23,9 +23,10 @@ from sdmerge.adapters.nothing import Nothing
 from sdmerge.lowrank import Factors, one_thread, stack
 from sdmerge.manifest import Side
 from sdmerge.masks import Random, stream_key
-from sdmerge.method import Method, Whole, arguments, is_mean
+from sdmerge.method import Method, arguments, is_mean
 from sdmerge.place import Place
 from sdmerge.plan.tasks import Combine, Node, Read
+from sdmerge.whole import Whole
 
 
 @runtime_checkable

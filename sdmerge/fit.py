@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from sdmerge.album import Reference
 from sdmerge.lowrank import Factors
-from sdmerge.method import Whole
 from sdmerge.tensors.spill import Found
+from sdmerge.whole import Whole
 
 __all__ = ["Change", "Examples", "Found", "Keep", "Models", "Probe", "Said", "Training", "untold"]
 

@@ -17,11 +17,12 @@ from sdmerge.album import Album, Reference
 from sdmerge.engine import Engine, Findings
 from sdmerge.errors import Cancelled, PlanError, SdmergeError
 from sdmerge.fit import Change, Probe, Said, untold
-from sdmerge.method import Method, Whole, as_tensor
+from sdmerge.method import Method, as_tensor
 from sdmerge.methods import METHODS
 from sdmerge.plan.build import Plan
 from sdmerge.plan.tasks import Difference, Fit, Node, Task, fits_below, reads
 from sdmerge.tensors.spill import Spill, write_spill
+from sdmerge.whole import Whole
 
 OpenProbe = Callable[[Sequence[Plan], int], Probe]
 """Makes a probe of the inputs, given as plans of whole models, and of a seed."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sdmerge.errors import CorruptFile
+from sdmerge.locked import locked
 
 
 def append(path: Path, *entries: Mapping[str, Any], sync: bool = True) -> None:
-    """Add a line per entry. Half a line of a dead run is removed.
+    """Add a line per entry, whoever else does at the same time. Half a line of a dead run goes.
 
     The lines outlive this process; with `sync` they and all before are on the disk when this
     returns, so that they outlive a power cut as well.
@@ -21,7 +22,8 @@ def append(path: Path, *entries: Mapping[str, Any], sync: bool = True) -> None:
         json.dumps(entry, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
         for entry in entries
     )
-    with path.open("ab") as file:
+    with path.open("ab") as file, locked(file):
+        # nobody else is writing now, so half a line is a dead run's
         _drop_half_line(path)
         file.write(lines.encode())
         file.flush()

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from sdmerge.errors import InputError
 from sdmerge.manifest import Space
-from sdmerge.method import Whole
 from sdmerge.scratch import Scratch
 from sdmerge.tally import Tally
+from sdmerge.whole import Whole
 
 SLAB = 1 << 18
 """Elements per slab: a few of them fit the cache beside the method's intermediates."""

@@ -14,9 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from sdmerge.fit import Found, Models
-from sdmerge.method import Scores, Whole
 from sdmerge.place import Place
 from sdmerge.tally import smallest_kept
+from sdmerge.whole import Scores, Whole
 
 Scope = Literal["tensor", "block", "model"]
 """Over what a statistic is taken; a model is all that one rule of a recipe merges."""

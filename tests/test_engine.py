@@ -11,11 +11,12 @@ from torch import Tensor
 from sdmerge.engine import Engine, slabs
 from sdmerge.errors import InputError, SdmergeError
 from sdmerge.manifest import Unit
-from sdmerge.method import Registry, Stat, Weight, Weights, Whole, method
+from sdmerge.method import Registry, Stat, Weight, Weights, method
 from sdmerge.methods import METHODS
 from sdmerge.plan.tasks import Combine, Node, Read, Task, node_key, reads, task_key
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.testing.bench import Bench, Memory
+from sdmerge.whole import Whole
 
 KEY = "unet.conv_in.weight"
 LINEAR = Combine(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from sdmerge.errors import MethodError, UnknownMethod
 from sdmerge.method import (
-    LEAF,
     METHODS,
     Delta,
     Deltas,
@@ -24,13 +23,13 @@ from sdmerge.method import (
     Vectors,
     Weight,
     Weights,
-    Whole,
     method,
     total,
 )
 from sdmerge.params import Fraction, PerModel, Scale, Strength
 from sdmerge.place import Place
 from sdmerge.testing.bench import Bench
+from sdmerge.whole import LEAF, Whole
 
 OWN = Registry()
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sdmerge.method import LEAF, Whole
 from sdmerge.together import Scope, together
+from sdmerge.whole import LEAF, Whole
 
 
 class InMemory:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdmerge.method import Delta, Stat, Whole, method
+from sdmerge.method import Delta, Stat, method
 from sdmerge.params import Scale
+from sdmerge.whole import Whole
 
 
 def inner_products(whole: Whole) -> np.ndarray:

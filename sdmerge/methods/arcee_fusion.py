@@ -7,9 +7,10 @@ from typing import Annotated, cast
 import numpy as np
 import torch
 
-from sdmerge.method import Here, Stat, Weight, Whole, method
+from sdmerge.method import Here, Stat, Weight, method
 from sdmerge.params import Range
 from sdmerge.place import Part, Place
+from sdmerge.whole import Whole
 
 _FUSION = (
     "https://www.arcee.ai/blog/"

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from sdmerge.consensus import Vote, disjoint_mean, weighted_sum
-from sdmerge.method import Delta, Deltas, Stat, Whole, method
+from sdmerge.method import Delta, Deltas, Stat, method
 from sdmerge.params import Fraction, Mergekit, PerModel, Range, Scale, Strength
+from sdmerge.whole import Whole
 
 Outliers = Annotated[float, Range(0.0, 0.2, limits=(0.0, 1.0))]
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from sdmerge.fit import Found, Models
-from sdmerge.method import Fitting, Here, Stat, Weight, Whole, method
+from sdmerge.method import Fitting, Here, Stat, Weight, method
 from sdmerge.params import Fraction
+from sdmerge.whole import Whole
 
 Stretch = Literal["model", "none"]
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from sdmerge.method import Delta, Stat, Whole, method
+from sdmerge.method import Delta, Stat, method
 from sdmerge.params import Blend
 from sdmerge.shares import length
+from sdmerge.whole import Whole
 
 
 def legs(whole: Whole, alpha: float) -> tuple[float, float]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from sdmerge.method import Stat, Weight, Weights, Whole, method
+from sdmerge.method import Stat, Weight, Weights, method
 from sdmerge.params import PerModel, Share
 from sdmerge.shares import combination, counts, dot, length
+from sdmerge.whole import Whole
 
 _STEPS, _SAME = 1000, 1e-12
 

@@ -10,9 +10,10 @@ from typing import Annotated
 import numpy as np
 from torch import Tensor
 
-from sdmerge.method import Stat, Vector, Vectors, Weight, Weights, Whole, method
+from sdmerge.method import Stat, Vector, Vectors, Weight, Weights, method
 from sdmerge.params import PerModel, Range, Share
 from sdmerge.shares import combination, counts, dot, length
+from sdmerge.whole import Whole
 
 _STEPS, _TOLERANCE = 100, 1e-9
 _TINY = 1e-4

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from sdmerge.manifest import Rotation
-from sdmerge.method import Stat, Weight, Whole, method
+from sdmerge.method import Stat, Weight, method
 from sdmerge.params import Fraction
 from sdmerge.rows import row_gram
+from sdmerge.whole import Whole
 
 
 def squared_lengths(whole: Whole, per: str) -> np.ndarray | None:

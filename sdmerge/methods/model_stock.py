@@ -11,9 +11,10 @@ from torch import Tensor
 
 from sdmerge.fit import Found, Models
 from sdmerge.manifest import Rotation
-from sdmerge.method import Delta, Deltas, Fitting, Stat, Whole, method, total
+from sdmerge.method import Delta, Deltas, Fitting, Stat, method, total
 from sdmerge.rows import cosines, row_gram
 from sdmerge.together import Scope, together
+from sdmerge.whole import Whole
 
 
 def inner_products(whole: Whole, filter_wise: bool) -> Tensor | None:

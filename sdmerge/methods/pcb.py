@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from sdmerge.fit import Found, Models
-from sdmerge.method import Delta, Deltas, Fitting, Stat, Whole, method
+from sdmerge.method import Delta, Deltas, Fitting, Stat, method
 from sdmerge.params import Fraction, PerModel, Scale, Strength
 from sdmerge.together import Scope, together
+from sdmerge.whole import Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from sdmerge.fit import Found, Models
-from sdmerge.method import Delta, Deltas, Fitting, Stat, Whole, method, total
+from sdmerge.method import Delta, Deltas, Fitting, Stat, method, total
 from sdmerge.params import Fraction, Range
 from sdmerge.together import together
+from sdmerge.whole import Whole
 
 Threshold = Annotated[float, Range(0.0, 1e-3, limits=(0.0, 1.0))]
 

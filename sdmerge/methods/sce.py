@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from sdmerge.consensus import disjoint_mean
-from sdmerge.method import Delta, Deltas, Stat, Whole, method
+from sdmerge.method import Delta, Deltas, Stat, method
 from sdmerge.params import Fraction, Mergekit
+from sdmerge.whole import Whole
 
 
 def variance(stack: Any) -> Any:

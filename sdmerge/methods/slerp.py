@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from sdmerge.manifest import Rotation
-from sdmerge.method import Here, Stat, Vector, Weight, Whole, method
+from sdmerge.method import Here, Stat, Vector, Weight, method
 from sdmerge.params import Blend, Mergekit, PerModel, Strength
 from sdmerge.place import Part
 from sdmerge.shares import along_arc, angles
+from sdmerge.whole import Whole
 
 
 def arc(whole: Whole) -> np.ndarray:

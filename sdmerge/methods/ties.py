@@ -11,9 +11,10 @@ from torch import Tensor
 
 from sdmerge.consensus import Vote, disjoint_mean
 from sdmerge.fit import Found, Models
-from sdmerge.method import Delta, Deltas, Fitting, Stat, Whole, method
+from sdmerge.method import Delta, Deltas, Fitting, Stat, method
 from sdmerge.params import Fraction, Mergekit, PerModel, Scale, Strength
 from sdmerge.together import Scope, together
+from sdmerge.whole import Whole
 
 
 def smallest_kept(whole: Whole, density: Tensor) -> Tensor:

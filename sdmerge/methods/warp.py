@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdmerge.method import Delta, Stat, Whole, method
+from sdmerge.method import Delta, Stat, method
 from sdmerge.params import Blend
 from sdmerge.shares import along_arc, angles
+from sdmerge.whole import Whole
 
 
 def inner_products(whole: Whole) -> np.ndarray:

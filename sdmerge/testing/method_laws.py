@@ -22,7 +22,7 @@ from sdmerge.lowrank import Factors
 from sdmerge.manifest import Side, Space
 from sdmerge.masks import Random, stream_key
 from sdmerge.merge import one_torch_thread
-from sdmerge.method import LEAF, Method, Whole, as_tensor
+from sdmerge.method import Method, as_tensor
 from sdmerge.methods import METHODS
 from sdmerge.methods.kernels import has_kernel
 from sdmerge.place import Place
@@ -38,6 +38,7 @@ from sdmerge.testing.bench import (
     usual,
 )
 from sdmerge.testing.laws import Law, hold
+from sdmerge.whole import LEAF, Whole
 
 SHAPES: Sequence[tuple[int, ...]] = ((), (1,), (7,), (6, 5), (5, 4, 1, 1), (4, 3, 3, 3), (0, 5))
 """A scalar, one element, a bias, a matrix, a 1×1 and a 3×3 convolution, and nothing at all."""

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from methods.reference import COUNT, SHAPE, Row, eighths, few, merge, rows
-from sdmerge.method import Whole
 from sdmerge.methods import METHODS
 from sdmerge.testing.bench import noise
+from sdmerge.whole import Whole
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:

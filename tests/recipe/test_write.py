@@ -82,6 +82,8 @@ def plain(param: Param) -> st.SearchStrategy[Any]:
         return scalar(param)
     if param.kind == "lines":
         return st.just(["a red star", "青い丸"])
+    if param.kind == "pictures":
+        return st.just("pictures/赤い星")
     if param.kind == "text":
         return st.just("python:module:function")
     number = numbers(param)

@@ -11,12 +11,13 @@ one core; stopped, it goes on where it was. `--quick` tries everything with few 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evolution.judging import Judge, Judged
 from benchmarks.evolution.reporting import record, said
 from benchmarks.evolution.rows import fixed_rows, searched_rows
-from benchmarks.evolution.searching import FULL, QUICK, Studio, search
+from benchmarks.evolution.searching import FULL, QUICK, Effort, Studio, search
 
 
 def main() -> None:
@@ -26,22 +27,23 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, required=True, help="where studies are kept")
     parser.add_argument("--quick", action="store_true", help="few pictures, to try the script")
+    parser.add_argument("--seeds", type=int, default=3, help="of the optimiser, at most")
     parser.add_argument("--part", default="1/1", metavar="N/OF", help="a share of the searches")
     parser.add_argument("--record", action="store_true", help="write the tables to the README")
     parser.add_argument("--note", default="", help="a sentence on the circumstances")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    judged = run(options.folder, quick=options.quick, part=part - 1, parts=parts)
+    effort = QUICK if options.quick else replace(FULL, seeds=options.seeds)
+    judged = run(options.folder, effort, part=part - 1, parts=parts)
     if parts == 1:
         print(said(judged))  # noqa: T201
         if options.record:
             record(judged, options.note)
 
 
-def run(folder: Path, *, quick: bool, part: int = 0, parts: int = 1) -> list[Judged]:
+def run(folder: Path, effort: Effort, *, part: int = 0, parts: int = 1) -> list[Judged]:
     """Everything judged; of several parts only the searches of one are run."""
     folder.mkdir(parents=True, exist_ok=True)
-    effort = QUICK if quick else FULL
     studio = Studio(folder)
     judge = Judge(studio, folder, effort)
     wanted = [

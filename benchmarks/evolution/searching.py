@@ -41,7 +41,7 @@ class Effort:
     seeds: int = 3
 
 
-FULL, QUICK = Effort(192, 32, 4), Effort(4, 4, 1, lines=4, seeds=1)
+FULL, QUICK = Effort(120, 24, 4), Effort(4, 4, 1, lines=4, seeds=1)
 
 
 @dataclass(frozen=True, slots=True)

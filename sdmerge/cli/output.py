@@ -123,17 +123,19 @@ class Output:
 
     def _lines(self, what: str, pieces: str) -> Advance:
         begin = last = 0.0
-        at = what
+        at, ended = what, ""
 
         def advance(done: int, total: int, what: str = what) -> None:
-            nonlocal begin, last, at
+            nonlocal begin, last, at, ended
             now = time.monotonic()
             begin = now if what != at else begin or now
             at = what
             last = last or now
+            if done == total and ended == what:
+                return  # an end is said once
             if now - last < _SECONDS_BETWEEN_LINES and done < total:
                 return
-            last = now
+            last, ended = now, what if done == total else ""
             rate = done / max(now - begin, 1e-9)
             left = (total - done) / rate if rate else 0.0
             if pieces:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Font = ImageFont.FreeTypeFont
 
 _WANTED = "Aあ漢"
 _UNASSIGNED = "\uffff"
@@ -30,9 +30,8 @@ _LIKELY = (
 
 
 def typeface(size: int) -> Font:
-    """An installed font with Latin and Japanese letters, else Pillow's own, which has Latin."""
-    path = _installed()
-    return ImageFont.truetype(path, size) if path else ImageFont.load_default(size)
+    """An installed font with Latin and Japanese letters, else DejaVu, which has no Japanese."""
+    return ImageFont.truetype(_installed() or _own(), size)
 
 
 def font_file() -> str | None:
@@ -85,6 +84,13 @@ def _installed() -> str | None:
         except OSError:
             continue  # not a font that FreeType reads
     return None
+
+
+def _own() -> str:
+    """The font that matplotlib brings, with Latin and Greek letters."""
+    import matplotlib as mpl
+
+    return str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
 
 
 def _draws(font: Font, text: str) -> bool:

@@ -63,7 +63,7 @@ def test_the_curve_names_its_lines() -> None:
     drawn = figures.curve(history())
     said = texts(drawn)
     assert {short("日本語"), "ukiyoe", "uniform soup", "alarm"} <= set(said)
-    assert any(text.startswith("validation: clip_b (chooses the winner)") for text in said)
+    assert any(text.startswith("validation, judge: clip_b") for text in said)
     search = drawn.axes[0]
     levels = {line.get_ydata()[0] for line in search.lines if len(set(line.get_ydata())) == 1}
     assert {0.20, 0.31, 0.52, 0.54} <= levels

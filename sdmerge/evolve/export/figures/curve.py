@@ -68,8 +68,9 @@ def _search(axes: Axes, history: History, theme: Theme) -> None:
 
 
 def _validation(axes: Axes, history: History, column: str, theme: Theme) -> None:
-    chosen = " (chooses the winner)" if column == history.judge else ""
-    styled(axes, theme, title=f"validation: {short(column)}{chosen}")
+    # the legend stands on the same line
+    what = "validation, judge" if column == history.judge else "validation"
+    styled(axes, theme, title=f"{what}: {short(column)}")
     ends = _ends(history)
     for place, kind in enumerate(("incumbent", "centre")):
         own = [one for one in history.validations if one.kind == kind and column in one.scores]

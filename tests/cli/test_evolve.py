@@ -139,6 +139,7 @@ def test_another_search_is_refused_with_what_differs(searched: Path, study: Path
         ({"engine": "como"}, "objectives"),
         ({"prompts": {"search": "none.txt"}}, "none.txt"),
         ({"report": [{"scorer": "diversity"}]}, "images_per_prompt"),
+        ({"prompts": {"search": "search.txt", "test": "search.txt"}}, "search:1 and test:1"),
     ],
 )
 def test_bad_input_is_said_before_anything_is_written(

@@ -17,6 +17,7 @@ from sdmerge.evolve.run.by_hand import OBJECTIVE
 from sdmerge.evolve.run.options import Budget, Objective, Options
 from sdmerge.evolve.settings import Settings, read_settings
 from sdmerge.evolve.space import Space, space_of
+from sdmerge.evolve.statistics import check_disjoint
 from sdmerge.recipe import Recipe, Search, load_recipe, parse_recipe, to_yaml
 from sdmerge.scoring.choice import Choice, named
 from sdmerge.scoring.prompts import Line, read_prompts
@@ -101,11 +102,14 @@ def study_of(
         first = next((space.candidate_of(one) for one in starts.values()), space.init)
         space = space.around(first, settings.numbers.trust_region)
     numbers, prompts = settings.numbers, settings.prompts
+    parts = {"search": prompts.search, "validation": prompts.validation, "test": prompts.test}
+    lines = {name: tuple(read_prompts(path)) for name, path in parts.items() if path}
+    check_disjoint(lines)
     options = Options(
         engine=engine.name,
         seed=numbers.seed,
-        search=tuple(read_prompts(prompts.search)),
-        validation=tuple(read_prompts(prompts.validation)) if prompts.validation else (),
+        search=lines["search"],
+        validation=lines.get("validation", ()),
         objectives=objectives,
         report=report,
         diversity=_diversity(report, choices),

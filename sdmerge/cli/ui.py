@@ -24,7 +24,7 @@ def ui_command(
     Models come from the workspace and from the folders that --models names.
     """
     from sdmerge_ui.place import Place
-    from sdmerge_ui.server import Settings, check, serve
+    from sdmerge_ui.server import Server, Settings, check
 
     settings = Settings(port, listen, auth, mcp)
     check(settings)
@@ -32,9 +32,8 @@ def ui_command(
         session.workspace, session.device, allow_pickle=allow_pickle, plugins=session.plugins
     )
 
-    def ready(address: str) -> None:
-        session.output.note(f"sdmerge is at {address} (workspace {session.workspace.folder})")
-        session.output.note("Ctrl-C ends it; jobs that run go on.")
-        session.output.result({"address": address}, quiet=address)
-
-    serve(place, settings, ready)
+    server = Server(place, settings)
+    session.output.note(f"sdmerge is at {server.address} (workspace {session.workspace.folder})")
+    session.output.note("Ctrl-C ends it; jobs that run go on.")
+    session.output.result({"address": server.address}, quiet=server.address)
+    server.run()

@@ -93,21 +93,38 @@ class Languages:
             yield
 
 
-def serve(place: Place, settings: Settings, ready: Any) -> None:
-    """Serve until stopped; `ready` is told the address once the page can be opened."""
-    check(settings)
-    opened = _opened(settings)
-    place.workspace.models.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(SdmergeError):
-        place.jobs.resume()
-    application = Languages(place, settings)
-    config = uvicorn.Config(
-        application, log_level="warning", timeout_graceful_shutdown=_GRACE, ws="none"
-    )
-    threading.Thread(target=_warm, args=(place,), daemon=True, name="sdmerge-warm").start()
-    host, port = opened.getsockname()[:2]
-    ready(f"http://{'localhost' if host == '0.0.0.0' else host}:{port}")
-    uvicorn.Server(config).run(sockets=[opened])
+class Server:
+    """The app at an address, which is taken at once; `run` answers there until `stop`."""
+
+    def __init__(self, place: Place, settings: Settings) -> None:
+        check(settings)
+        self._place = place
+        self._socket = _opened(settings)
+        place.workspace.models.mkdir(parents=True, exist_ok=True)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Languages(place, settings), log_level="warning",
+                timeout_graceful_shutdown=_GRACE, ws="none",
+            )
+        )  # fmt: skip
+
+    @property
+    def address(self) -> str:
+        """Where the page is, for a browser on this machine."""
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def run(self) -> None:
+        """Answer until stopped, and take up jobs that a crash interrupted."""
+        with contextlib.suppress(SdmergeError):
+            self._place.jobs.resume()
+        threading.Thread(
+            target=_warm, args=(self._place,), daemon=True, name="sdmerge-warm"
+        ).start()
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.should_exit = True
 
 
 def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: bool) -> FastAPI:

@@ -46,8 +46,9 @@ def build(frame: Frame) -> None:
                 seed = gr.Number(
                     7, label=words("merge.preview_seed"), precision=0, minimum=0, min_width=90
                 )
-                steps = gr.Number(None, label=words("merge.steps"), precision=0, minimum=1, min_width=90,
-                                  placeholder=words("merge.steps_auto"))  # fmt: skip
+                steps = gr.Number(
+                    0, label=words("merge.steps"), precision=0, minimum=0, min_width=90
+                )
                 live = gr.Checkbox(False, label=words("merge.live"), min_width=120)
             with gr.Row():
                 preview = gr.Button(words("merge.preview"), variant="primary", elem_id="sd-preview")

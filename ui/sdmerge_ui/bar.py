@@ -12,7 +12,7 @@ from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
 from sdmerge_ui.library import readable, recipe_id
 from sdmerge_ui.state import Draft
-from sdmerge_ui.wire import wire
+from sdmerge_ui.wire import on, wire
 
 
 def build(bar: gr.HTML, frame: Frame) -> None:
@@ -39,9 +39,7 @@ def build(bar: gr.HTML, frame: Frame) -> None:
                 gr.Info(words("bar.linked"), title="sdmerge")
                 return gr.skip(), {**shown(frame, draft), "link": f"?tab=merge&recipe={known}"}
 
-    wire(
-        lambda *a, **k: gr.on([frame.load, frame.draft.change], *a, **k), show, [frame.draft], [bar]
-    )
+    wire(on(frame.load, frame.draft.change), show, [frame.draft], [bar])
     wire(bar.act, act, [frame.draft], [frame.draft, bar], mode="multiple", turn=TURN)
 
 

@@ -7,6 +7,7 @@ The script builds the element once and changes it as its value does; it says wha
 from __future__ import annotations
 
 import functools
+import json
 from importlib import resources
 from typing import Any
 
@@ -19,12 +20,13 @@ def element(
     name: str, words: Words, value: Any = None, *, parts: tuple[str, ...] = (), **options: Any
 ) -> gr.HTML:
     """The element of `assets/NAME.js`, with the texts below `NAME.`, `common.` and `parts`."""
+    # as props they would be lost where a value comes before the element is on the page
+    texts = json.dumps(dict(words.below(name, "common", *parts)), ensure_ascii=False)
     return gr.HTML(
         value,
         html_template=f'<div class="sd-{name}"></div>',
-        js_on_load=f"{asset('dom.js')}\n{asset(f'{name}.js')}",
+        js_on_load=f"const words = {texts};\n{asset('dom.js')}\n{asset(f'{name}.js')}",
         apply_default_css=False,
-        words=dict(words.below(name, "common", *parts)),
         elem_classes=["sd", *options.pop("elem_classes", [])],
         **options,
     )

@@ -37,6 +37,11 @@ def wire(
     )  # fmt: skip
 
 
+def on(*events: Callable[..., Any]) -> Callable[..., Any]:
+    """Several events as one, for `wire`."""
+    return functools.partial(gr.on, list(events))
+
+
 def told(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function; an error of ours is shown in a corner of the page, and nothing changes."""
 

@@ -1,7 +1,7 @@
 // What every element uses. User's texts become text nodes, never HTML.
 const root = element.firstElementChild;
 const w = (key, values = {}) =>
-  (props.words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
 function h(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -136,4 +136,6 @@ function follow(show) {
   const shownNow = () => { if (props.value !== null && props.value !== undefined) show(props.value); };
   watch("value", shownNow);
   shownNow();
+  // a tab is put on the page when it is chosen: what was said to it before may have passed it by
+  setTimeout(() => trigger("ready"), 30);
 }

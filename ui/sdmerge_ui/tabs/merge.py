@@ -20,7 +20,7 @@ from sdmerge_ui.merge.preview import drawn, probe_prompts
 from sdmerge_ui.merge.view import View, read_row
 from sdmerge_ui.place import SAMPLES, Place
 from sdmerge_ui.state import EMPTY, Draft
-from sdmerge_ui.wire import wire
+from sdmerge_ui.wire import on, wire
 
 NAME = "merge"
 
@@ -38,8 +38,8 @@ def build(frame: Frame) -> None:
             with gr.Accordion(words("merge.output"), open=True):
                 output = element("form", words, view.output({}))
         with gr.Column(scale=5, min_width=380):
-            plan = element("plan", words, {"empty": words("plan.empty")}, elem_classes=["panel"])
-            pictures = element("pictures", words, {"pictures": []}, elem_classes=["panel"])
+            plan = element("plan", words, {"empty": words("plan.empty")})
+            pictures = element("pictures", words, {"pictures": []})
             prompts = gr.Textbox(probe_prompts(place), label=words("merge.prompts"), lines=3,
                                  elem_id="sd-prompts")  # fmt: skip
             with gr.Row():
@@ -53,7 +53,7 @@ def build(frame: Frame) -> None:
             with gr.Row():
                 preview = gr.Button(words("merge.preview"), variant="primary", elem_id="sd-preview")
                 dice = gr.Button(words("merge.dice"), elem_id="sd-dice")
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_classes=["lower"]):
         name = gr.Textbox(label=words("merge.name"), placeholder="anime-photo", scale=3, max_lines=1,
                           elem_id="sd-name")  # fmt: skip
         save = gr.Button(
@@ -151,11 +151,12 @@ def build(frame: Frame) -> None:
         documents(written)
         return draft.edit(written)
 
-    changes = gr.on
     shot = [frame.draft, prompts, seed, steps, pictures]
-    wire(lambda *a, **k: changes([frame.load, frame.draft.change, curve.change, name.change], *a, **k),
-         show, [frame.draft, curve, name], controls)  # fmt: skip
-    wire(frame.draft.change, check, [frame.draft], [plan, ingredients, form, output])
+    edited = on(frame.draft.change, curve.change, name.change)
+    for event in (ingredients.ready, edited):
+        wire(event, show, [frame.draft, curve, name], controls)
+    for event in (ingredients.ready, frame.draft.change):
+        wire(event, check, [frame.draft], [plan, ingredients, form, output])
     wire(frame.draft.change, follow, [live, *shot], [pictures])
     for one in (ingredients, form, blocks, output):
         wire(one.edit, edit, [frame.draft], [frame.draft], mode="multiple", turn=TURN)

@@ -64,7 +64,7 @@ def build(frame: Frame) -> None:
         later = now.looked(place)
         return (gr.skip(), gr.skip()) if later == now else (later, _measure(place, words, later))
 
-    wire(frame.load, listed, None, [table, measure])
+    wire(table.ready, listed, None, [table, measure])
     wire(
         table.act, act, [frame.draft], [chosen, table, details, frame.draft, frame.tabs], turn=TURN
     )

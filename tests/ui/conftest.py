@@ -15,11 +15,11 @@ import psutil
 import pytest
 from chromium import chromium, opened
 from playwright.sync_api import Browser, Page
+from sdmerge_ui.place import Place
 from tiny import ROOT
 
 from sdmerge.jobs.lanes import Lane, reap
 from sdmerge.workspace import Workspace
-from sdmerge_ui.place import Place
 
 PATIENCE = 60_000
 """Milliseconds for what a worker has to begin for."""

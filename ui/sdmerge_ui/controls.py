@@ -64,7 +64,7 @@ def model_fields(spec: MethodSpec, stage: Stage, place: int) -> list[Field]:
     ]
 
 
-def curves(spec: MethodSpec, stage: Stage, labels: Sequence[str]) -> list[Mapping[str, str]]:
+def curves(spec: MethodSpec, labels: Sequence[str]) -> list[Mapping[str, str]]:
     """What can have a value per block: an address and a name for each."""
     shared = [
         {"address": f"parameters.{param.name}", "name": param.name}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sdmerge_ui.library import documents, edited, manifest, text_of
+from sdmerge_ui.library import documents, manifest, text_of
 
 Stage = dict[str, Any]
 
@@ -17,13 +17,10 @@ def stage_of(text: str) -> Stage:
 
 
 def put(text: str, address: str, value: Any) -> str:
-    """The recipe with a value at an address; None takes it away."""
+    """The recipe with a value at an address, as `--set` has it; None takes it away."""
     if value is None:
         return _changed(text, lambda stage: remove(stage, address))
-    written = text_of([{"value": value}]).partition(":")[2].strip()
-    if isinstance(value, dict | list):
-        return _changed(text, lambda stage: _place(stage, address, value))
-    return edited(text, [f"{address}={written}"])
+    return _changed(text, lambda stage: _place(stage, address, value))
 
 
 def add(text: str, name: str) -> str:

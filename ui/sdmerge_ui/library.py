@@ -10,7 +10,7 @@ from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.params import Param, Range, Scalar
 from sdmerge.plan import Plan, plan
 from sdmerge.recipe import Recipe, parse_recipe, recipe_id, to_yaml
-from sdmerge.recipe.edit import address_of, documents, edited, text_of
+from sdmerge.recipe.edit import address_of, documents, text_of
 from sdmerge.recipe.output import LORA
 from sdmerge.recipe.presets import PRESETS, row
 from sdmerge.sample.picture import read_record
@@ -44,7 +44,6 @@ __all__ = [
     "Workspace",
     "address_of",
     "documents",
-    "edited",
     "manifest",
     "parse_recipe",
     "plan",

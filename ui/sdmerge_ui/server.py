@@ -129,14 +129,16 @@ class Server:
 
 def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: bool) -> FastAPI:
     theme = gr.themes.Default(
-        primary_hue="indigo", neutral_hue="slate", text_size="sm", spacing_size="sm", radius_size="md",
-        font=["system-ui", "Noto Sans CJK JP", "sans-serif"], font_mono=["ui-monospace", "monospace"],
+        primary_hue="indigo", neutral_hue="slate", text_size="sm", spacing_size="sm",
+        radius_size="md", font=["system-ui", "Noto Sans CJK JP", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
     )  # fmt: skip
     return gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None), build(place, language), path="/",
         footer_links=[], run_history=False, auth=auth, show_error=True, ssr_mode=False,
         allowed_paths=[str(place.previews), str(place.workspace.runs)],
-        max_file_size="40mb", enable_monitoring=False, pwa=False, mcp_server=mcp and language == "en",
+        max_file_size="40mb", enable_monitoring=False, pwa=False,
+        mcp_server=mcp and language == LANGUAGES[0],
         theme=theme, css=asset("style.css"), head=f"<script>{asset('keys.js')}</script>",
     )  # fmt: skip
 

@@ -19,7 +19,11 @@
     event.preventDefault();
   });
   // the tab is part of the address, so that a link shows it
+  let wanted = new URLSearchParams(location.search).get("tab");
   window.sdmergeTab = (name) => {
+    // the first tab is chosen before the one that the address asks for
+    if (wanted && wanted !== name && performance.now() < 10000) return;
+    wanted = null;
     const address = new URL(location.href);
     address.searchParams.set("tab", name);
     history.replaceState(null, "", address);

@@ -22,8 +22,8 @@ def probe_prompts(place: Place) -> str:
 
 
 def drawn(
-    place: Place, words: Words, text: str, *, prompts: str, seed: int, steps: int | None, owner: str,
-    before: dict[str, Any],
+    place: Place, words: Words, text: str, *,
+    prompts: str, seed: int, steps: int | None, owner: str, before: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """The value of the element `pictures`, with what was there before."""
     lines = [line.strip() for line in prompts.splitlines() if line.strip()]

@@ -124,7 +124,7 @@ class View:
 
     def blocks(self, address: str) -> Value:
         """For the element `blocks`: the curve at `address`, else the first there is."""
-        curves = controls.curves(self.spec, self.stage, self.labels) if self.spec else []
+        curves = controls.curves(self.spec, self.labels) if self.spec else []
         known = [one["address"] for one in curves]
         address = address if address in known else (known[0] if known else "")
         labels = self._place.blocks(self.names)
@@ -134,7 +134,8 @@ class View:
         low, high = (param.range.low, param.range.high) if param and param.range else (0.0, 1.0)
         given = edits.value_at(self.stage, address) if address else None
         return {
-            "labels": list(labels), "curves": curves, "address": address, "given": given is not None,
+            "labels": list(labels), "curves": curves, "address": address,
+            "given": given is not None,
             "values": block_values(given, labels, float(param.default) if param else 0.0),
             "low": low, "high": high, "step": (high - low) / 100, "presets": sorted(PRESETS),
             "differences": {label: share / most for label, share in shares.items()},

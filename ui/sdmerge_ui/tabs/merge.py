@@ -30,14 +30,14 @@ def build(frame: Frame) -> None:
     place, words = frame.place, frame.words
     view = View(place, words, EMPTY)
     with gr.Row():
-        with gr.Column(scale=7, min_width=560):
+        with gr.Column(scale=7, min_width=420):
             ingredients = element("ingredients", words, view.ingredients({}), parts=("models",))
             form = element("form", words, view.form({}))
             with gr.Accordion(words("merge.blocks"), open=False):
                 blocks = element("blocks", words, view.blocks(""))
             with gr.Accordion(words("merge.output"), open=True):
                 output = element("form", words, view.output({}))
-        with gr.Column(scale=5, min_width=380):
+        with gr.Column(scale=5, min_width=320):
             plan = element("plan", words, {"empty": words("plan.empty")})
             pictures = element("pictures", words, {"pictures": []})
             prompts = gr.Textbox(probe_prompts(place), label=words("merge.prompts"), lines=3,
@@ -71,6 +71,7 @@ def build(frame: Frame) -> None:
             take = gr.Button(words("merge.take_yaml"))
             download = gr.Button(words("merge.download"))
     curve, measured = gr.State(""), gr.State(Measured())
+    clock = gr.Timer(1, active=False)
     controls = [ingredients, form, blocks, output, line, text]
 
     def show(draft: Draft, address: str, called: str) -> Any:
@@ -104,14 +105,15 @@ def build(frame: Frame) -> None:
     def block(draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
         if asked["do"] == "curve":
-            return gr.skip(), asked["address"], gr.skip(), gr.skip()
-        now = View(place, words, draft.text)
+            return gr.skip(), asked["address"], *[gr.skip()] * 3
+        names = View(place, words, draft.text).names
         if asked["do"] == "measure":
-            first, second = now.pair or ("", "")
-            return gr.skip(), gr.skip(), started(place, first, second), frame.open_dock()
-        values = shaped(asked, place.blocks(now.names))
+            first, second = (names[0], names[-1]) if len(names) > 1 else ("", "")
+            now = started(place, first, second)
+            return *[gr.skip()] * 2, now, frame.open_dock(), gr.Timer(active=True)
+        values = shaped(asked, place.blocks(names))
         changed = edits.put(draft.text, asked["address"], {"per": "block", "values": values})
-        return draft.edit(changed), gr.skip(), gr.skip(), gr.skip()
+        return draft.edit(changed), *[gr.skip()] * 4
 
     def draw(draft: Draft, asked: str, seed_: float, steps_: float | None, before: Any,
              request: gr.Request) -> Any:  # fmt: skip
@@ -131,9 +133,12 @@ def build(frame: Frame) -> None:
         return draw(draft, asked, seed_, steps_, before, request)
 
     def poll(now: Measured, draft: Draft, address: str) -> Any:
-        if now.number is None or (later := now.looked(place)) == now:
-            return gr.skip(), gr.skip()
-        return later, View(place, words, draft.text).blocks(address)
+        later = now.looked(place)
+        if later.number is not None:
+            return gr.skip(), gr.skip(), gr.skip()
+        if later.error:
+            gr.Warning(later.error, title="sdmerge")
+        return later, View(place, words, draft.text).blocks(address), gr.Timer(active=False)
 
     def make(draft: Draft, called: str) -> Any:
         job = saving.save_model(place, draft.text, called)
@@ -161,8 +166,14 @@ def build(frame: Frame) -> None:
     for one in (ingredients, form, blocks, output):
         wire(one.edit, edit, [frame.draft], [frame.draft], mode="multiple", turn=TURN)
     wire(ingredients.act, act, [frame.draft], [frame.draft, live], mode="multiple", turn=TURN)
-    wire(blocks.act, block, [frame.draft], [frame.draft, curve, measured, frame.dock], turn=TURN)
-    wire(frame.pulse.tick, poll, [measured, frame.draft, curve], [measured, blocks], queue=False)
+    wire(
+        blocks.act,
+        block,
+        [frame.draft],
+        [frame.draft, curve, measured, frame.dock, clock],
+        turn=TURN,
+    )
+    wire(clock.tick, poll, [measured, frame.draft, curve], [measured, blocks, clock], queue=False)
     wire(preview.click, draw, shot, [pictures])
     wire(dice.click, rolled, [frame.draft], [frame.draft], turn=TURN)
     wire(save.click, make, [frame.draft, name], [frame.draft, frame.dock], mode="once", turn=TURN)

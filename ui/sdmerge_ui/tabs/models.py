@@ -25,12 +25,13 @@ def build(frame: Frame) -> None:
     """The tab."""
     place, words = frame.place, frame.words
     with gr.Row():
-        with gr.Column(scale=7, min_width=520):
+        with gr.Column(scale=7, min_width=420):
             table = element("models", words, {"models": [], "chosen": "", "folder": ""})
-        with gr.Column(scale=4, min_width=300):
+        with gr.Column(scale=4, min_width=260):
             details = element("details", words, {"name": ""})
     measure = element("measure", words, _measure(place, words, Measured()))
     chosen, measured = gr.State(""), gr.State(Measured())
+    clock = gr.Timer(1, active=False)
 
     def listed() -> tuple[Any, Any]:
         return _table(place, ""), _measure(place, words, Measured())
@@ -56,13 +57,13 @@ def build(frame: Frame) -> None:
     def begin(event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
         now = started(place, str(asked["first"]), str(asked["second"]))
-        return now, _measure(place, words, now), frame.open_dock()
+        runs = now.number is not None
+        return now, _measure(place, words, now), frame.open_dock(), gr.Timer(active=runs)
 
     def poll(now: Measured) -> Any:
-        if now.number is None:
-            return gr.skip(), gr.skip()
-        later = now.looked(place)
-        return (gr.skip(), gr.skip()) if later == now else (later, _measure(place, words, later))
+        if (later := now.looked(place)) == now:
+            return gr.skip(), gr.skip(), gr.skip()
+        return later, _measure(place, words, later), gr.Timer(active=False)
 
     wire(table.ready, listed, None, [table, measure])
     wire(
@@ -75,8 +76,8 @@ def build(frame: Frame) -> None:
         [chosen, table, details, frame.draft, frame.tabs],
         turn=TURN,
     )
-    wire(measure.act, begin, None, [measured, measure, frame.dock])
-    wire(frame.pulse.tick, poll, [measured], [measured, measure], queue=False)
+    wire(measure.act, begin, None, [measured, measure, frame.dock, clock])
+    wire(clock.tick, poll, [measured], [measured, measure, clock], queue=False)
 
 
 def _table(place: Place, chosen: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ LANGUAGES = ("en", "ja")
 
 
 class Words:
-    """The texts of a language: `words("merge.plan")`, with `{name}` filled from the arguments."""
+    """The texts of a language: `words("bar.undo")`, with `{name}` filled from the arguments."""
 
     def __init__(self, language: str) -> None:
         self.language = language

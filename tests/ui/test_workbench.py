@@ -49,7 +49,7 @@ def test_from_models_to_a_file(visit: Opening, place: Place) -> None:
         page.click("#sd-preview")
         pictures = page.locator(".sd-pictures .tiles img")
         expect(pictures).to_have_count(3)
-        assert "prompt" in str(pictures.first.get_attribute("alt"))
+        assert "seed 7" in str(pictures.first.get_attribute("alt"))
         before = str(pictures.first.get_attribute("src"))
         slider = page.get_by_role("slider", name="weight ukiyoe")
         slider.focus()
@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_told_at_its_cause(visit: Opening) -> None:
         expect(page.locator(".model[data-model='torii.safetensors'] .fault")).to_be_visible()
         shot(page, "error")
         page.locator(".model[data-model='japanese']").get_by_label("Use as base").click()
-        say_plan(page, "it takes 2")
+        say_plan(page, "Ready")  # the LoRA stands for what it makes of the base
 
 
 def test_steps_are_undone_and_done_again(visit: Opening) -> None:

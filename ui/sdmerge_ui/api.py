@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from sdmerge_ui.library import InputError, Job, SdmergeError, read_origin, to_yaml
 from sdmerge_ui.merge.planned import planned
@@ -33,7 +34,7 @@ class Api:
 
         A mistake in the recipe is the key `error`: what, where, and what to do about it.
         """
-        return planned(self._place, self._words, recipe)[0]
+        return planned(self._place, self._words, recipe)
 
     def merge(self, recipe: str, name: str) -> dict[str, Any]:
         """Write the model of a recipe into the workspace as `name`; the job that does it."""
@@ -95,7 +96,7 @@ def expose(place: Place) -> None:
     """Name the functions, within a page."""
     functions = Api(place)
     for name in NAMES:
-        gr.api(_erring(getattr(functions, name)), api_name=name, concurrency_limit=AT_ONCE)
+        api(_erring(getattr(functions, name)), api_name=name, concurrency_limit=AT_ONCE)
 
 
 def _erring(function: Callable[..., Any]) -> Callable[..., Any]:

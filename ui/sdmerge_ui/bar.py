@@ -23,7 +23,7 @@ def build(bar: gr.HTML, frame: Frame) -> None:
         return shown(frame, draft)
 
     def act(draft: Draft, event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         match asked["do"]:
             case "undo":
                 return draft.undo(), gr.skip()

@@ -28,7 +28,7 @@ def build(frame: Frame) -> None:
         return (gr.skip(), gr.skip()) if now == before else (now, now)
 
     def act(draft: Draft, event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         number = int(asked["number"])
         if asked["do"] == "open":
             text = place.find_recipe(str(number))

@@ -35,4 +35,4 @@ def element(
 @functools.cache
 def asset(name: str) -> str:
     """The text of an asset."""
-    return resources.files(__package__).joinpath("assets", name).read_text("utf-8")
+    return resources.files("sdmerge_ui").joinpath("assets", name).read_text("utf-8")

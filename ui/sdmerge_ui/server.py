@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
@@ -20,13 +20,14 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from gradio.themes import Default
 
 from sdmerge_ui.app import build
 from sdmerge_ui.element import asset
 from sdmerge_ui.library import InputError, ResourceError, SdmergeError, Wish
+from sdmerge_ui.merge.handlers import tried
 from sdmerge_ui.place import SAMPLES, Place
 from sdmerge_ui.state import Draft
-from sdmerge_ui.tabs.merge import tried
 from sdmerge_ui.texts import LANGUAGES, language_of
 
 _HERE = ("127.0.0.1", "localhost", "::1")
@@ -86,7 +87,7 @@ class Languages:
         await send({"type": "lifespan.shutdown.complete"})
 
     @contextlib.asynccontextmanager
-    async def _started(self) -> AsyncIterator[None]:
+    async def _started(self) -> AsyncGenerator[None]:
         async with contextlib.AsyncExitStack() as stack:
             for page in self._pages.values():
                 await stack.enter_async_context(page.router.lifespan_context(page))
@@ -128,7 +129,7 @@ class Server:
 
 
 def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: bool) -> FastAPI:
-    theme = gr.themes.Default(
+    theme = Default(
         primary_hue="indigo", neutral_hue="slate", text_size="sm", spacing_size="sm",
         radius_size="md", font=["system-ui", "Noto Sans CJK JP", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],

@@ -85,7 +85,7 @@ function paint(value) {
   root.classList.toggle("even", !value.given);
 }
 follow((value) => {
-  if (held) return;
+  if (held || fresh(value.address)) return again();
   drawn = structuredClone(value);
   paint(drawn);
 });

@@ -28,8 +28,12 @@ root.addEventListener("focusin", () => { gesture += 1; }, true);
 // edits are sent at most every 60 ms, the last one always
 let waiting = new Map();
 let timer = 0;
+const touched = new Map();
+// what comes back while somebody still moves a control is older than what it shows
+const fresh = (address) => performance.now() - (touched.get(address) ?? -1e9) < 700;
 function edit(address, value) {
   waiting.set(address, value);
+  touched.set(address, performance.now());
   if (timer) return;
   timer = setTimeout(() => {
     timer = 0;
@@ -90,8 +94,8 @@ function numeric(field, name, say) {
   return {
     node: h("span", { class: "numeric" }, track, number),
     update: (one) => {
-      const busy = [slider, number].includes(document.activeElement) && waiting.has(one.address);
-      if (!busy && +number.value !== one.value) show(one.value);
+      if (fresh(one.address)) again();
+      else if (+number.value !== one.value) show(one.value);
     },
   };
 }
@@ -107,12 +111,11 @@ function row(field) {
     field.help ? h("p", { class: "help" }, field.help) : null, fault);
   return {
     node,
-    update(one, error) {
+    fault,
+    update(one) {
       made.update(one);
       curve.hidden = !one.curve;
       node.classList.toggle("has-curve", !!one.curve);
-      fault.hidden = !error;
-      fault.textContent = error ?? "";
     },
   };
 }
@@ -132,10 +135,28 @@ function keeper(shape, build) {
 }
 const fieldShape = (one) => [one.address, one.kind, one.low, one.high, one.ends, one.choices, one.label, one.labels];
 
+function tell(fault, error) {
+  fault.hidden = !error;
+  fault.textContent = error ?? "";
+}
+
+let again = () => {};
 function follow(show) {
+  let later = 0;
   const shownNow = () => { if (props.value !== null && props.value !== undefined) show(props.value); };
+  again = () => {
+    clearTimeout(later);
+    later = setTimeout(shownNow, 800);
+  };
   watch("value", shownNow);
   shownNow();
   // a tab is put on the page when it is chosen: what was said to it before may have passed it by
   setTimeout(() => trigger("ready"), 30);
+}
+
+// Errors of the plan, by the control that they belong to; the element `plan` tells them.
+function onErrors(show) {
+  const tell = () => show(window.sdmergeErrors ?? {});
+  document.addEventListener("sdmerge-errors", tell);
+  return tell;
 }

@@ -10,8 +10,11 @@ const parts = keeper((value) => [value.title, value.fields.map(fieldShape), valu
     value.fields.length || !value.empty ? null : h("p", { class: "empty" }, value.empty)].filter(Boolean));
   return rows;
 });
+let now = { rows: [], fields: [] };
+const errors = onErrors((found) => now.fields.forEach((field, n) => tell(now.rows[n].fault, found[field.address])));
 follow((value) => {
-  const rows = parts(value);
-  value.fields.forEach((field, n) => rows[n].update(field, value.errors?.[field.address]));
+  now = { rows: parts(value), fields: value.fields };
+  value.fields.forEach((field, n) => now.rows[n].update(field));
+  errors();
 });
 // said by `trigger("edit")` of dom.js

@@ -61,15 +61,13 @@ function line(model, place, count) {
   }) };
 }
 
-follow((value) => {
-  const { rows, base } = parts(value);
-  rows.forEach((one, place) => {
-    one.update(value.models[place]);
-    tell(one.fault, value.errors?.[`models[${place}]`]);
-  });
-  if (base) tell(base.querySelector(".fault"), value.errors?.base_model);
+let now = { rows: [], base: null };
+const errors = onErrors((found) => {
+  now.rows.forEach((one, place) => tell(one.fault, found[`models[${place}]`]));
+  if (now.base) tell(now.base.querySelector(".fault"), found.base_model);
 });
-function tell(fault, error) {
-  fault.hidden = !error;
-  fault.textContent = error ?? "";
-}
+follow((value) => {
+  now = parts(value);
+  now.rows.forEach((one, place) => one.update(value.models[place]));
+  errors();
+});

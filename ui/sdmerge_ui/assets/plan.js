@@ -1,5 +1,7 @@
 // What the recipe would do, as it is being written; or why it cannot.
 follow((value) => {
+  window.sdmergeErrors = value.errors ?? {};
+  document.dispatchEvent(new Event("sdmerge-errors"));
   if (value.empty) return root.replaceChildren(h("p", { class: "empty" }, value.empty));
   if (value.error) {
     return root.replaceChildren(h("p", { class: "state bad", role: "status" }, w("plan.bad")),

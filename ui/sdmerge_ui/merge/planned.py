@@ -10,16 +10,25 @@ from sdmerge_ui.place import Place
 from sdmerge_ui.texts import Words
 
 
-def planned(place: Place, words: Words, text: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The value of the element `plan`, and errors by address."""
+def planned(place: Place, words: Words, text: str) -> dict[str, Any]:
+    """The value of the element `plan`; a mistake with the control that it belongs to."""
     try:
         if not View(place, words, text).names:
-            return {"empty": words("plan.empty")}, {}
-        return _report(place.plan(text)), {}
+            return {"empty": words("plan.empty")}
+        return _report(place.plan(text))
     except SdmergeError as error:
         shown = {"what": error.what, "where": error.where, "hint": error.hint}
-        where = address_of(text, error.where) if error.where else ""
-        return {"error": shown}, ({where: error.what} if where else {})
+        address = address_of(text, error.where) if error.where else ""
+        return {"error": shown, "errors": {_control(address): error.what} if address else {}}
+
+
+def _control(address: str) -> str:
+    """What shows an error at an address: a model's row, a parameter, or what stands there."""
+    if address.startswith("models["):
+        return f"{address.partition(']')[0]}]"
+    if address.startswith("parameters."):
+        return ".".join(address.split(".")[:2])
+    return address
 
 
 def _report(plan: Plan) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from sdmerge_ui.library import (
 from sdmerge_ui.place import Place
 from sdmerge_ui.texts import Words
 
-Errors = Mapping[str, str]
 Value = dict[str, Any]
 DTYPES = ("", "float16", "bfloat16", "float32")
 LAYOUTS = ("", "single-file", "diffusers", "lora")
@@ -52,7 +51,7 @@ class View:
         """The two models that are compared: the base, else the first, and the last."""
         return (self.names[0], self.names[-1]) if len(self.names) > 1 else None
 
-    def ingredients(self, errors: Errors) -> Value:
+    def ingredients(self) -> Value:
         """For the element `ingredients`."""
         rows = [
             {"name": _model(one), **self._row(_model(one), label), "fields": self._fields(place)}
@@ -73,15 +72,14 @@ class View:
                 for one in entries
                 if one.kind in ("checkpoint", "lora")
             ],
-            "errors": _by_control(errors),
             "has_samples": bool(self._place.samples),
         }
 
-    def form(self, errors: Errors) -> Value:
+    def form(self) -> Value:
         """For the element `form` of the method's parameters."""
         spec = self.spec
         if spec is None:
-            return {"fields": [], "empty": self._words("merge.no_method"), "errors": {}}
+            return {"fields": [], "empty": self._words("merge.no_method")}
         labels = self.labels if len(self.models) > 1 or not self.base else \
             [PurePath(self.base).stem, *self.labels]  # fmt: skip
         return {
@@ -90,10 +88,9 @@ class View:
             "paper": spec.paper,
             "details": spec.details,
             "fields": controls.form(spec, self.stage, labels),
-            "errors": _by_control(errors),
         }
 
-    def output(self, errors: Errors) -> Value:
+    def output(self) -> Value:
         """For the element `form` of how the result is stored."""
         words, stage = self._words, self.stage
         layout = edits.value_at(stage, "output.layout") or ""
@@ -120,7 +117,7 @@ class View:
         if self.spec is not None and self.spec.random:
             seed = controls.field(_SEED, "seed", stage.get("seed"))
             fields.append({**seed, "label": words("merge.seed")})
-        return {"fields": fields, "errors": _by_control(errors)}
+        return {"fields": fields}
 
     def blocks(self, address: str) -> Value:
         """For the element `blocks`: the curve at `address`, else the first there is."""
@@ -200,18 +197,6 @@ def _choice(
 ) -> controls.Field:
     param = Param(address.rpartition(".")[2], "choice", "", "", choices=tuple(choices))
     return {**controls.field(param, address, value), "label": label, "labels": list(labels)}
-
-
-def _by_control(errors: Errors) -> Errors:
-    """Errors by what shows them: a model's row, the base, or a parameter."""
-    found = dict(errors)
-    for address, text in errors.items():
-        if address.startswith("models["):
-            found.setdefault(address.partition("]")[0] + "]", text)
-        for head in ("parameters.", "output.", "components.vae"):
-            if address.startswith(head):
-                found.setdefault(".".join(address.split(".")[:2]), text)
-    return found
 
 
 def _model(one: Mapping[str, Any]) -> str:

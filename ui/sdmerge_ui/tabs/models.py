@@ -37,7 +37,7 @@ def build(frame: Frame) -> None:
         return _table(place, ""), _measure(place, words, Measured())
 
     def act(draft: Draft, event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         name = str(asked.get("name", ""))
         stay = (gr.skip(), gr.skip(), gr.skip(), gr.skip())
         match asked.get("do"):
@@ -55,7 +55,7 @@ def build(frame: Frame) -> None:
                 return (*stay[:1], _table(place, ""), *stay[:3])
 
     def begin(event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         now = started(place, str(asked["first"]), str(asked["second"]))
         runs = now.number is not None
         return now, _measure(place, words, now), frame.open_dock(), gr.Timer(active=runs)

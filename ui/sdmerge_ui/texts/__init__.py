@@ -29,7 +29,7 @@ class Words:
 @functools.cache
 def catalogue(language: str) -> Mapping[str, str]:
     """All texts of a language by their keys."""
-    file = resources.files(__package__).joinpath(f"{language}.json")
+    file = resources.files("sdmerge_ui.texts").joinpath(f"{language}.json")
     return json.loads(file.read_text("utf-8"))
 
 

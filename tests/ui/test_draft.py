@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from sdmerge_ui import edits
 from sdmerge_ui.controls import field, form
+from sdmerge_ui.merge.command import command
 from sdmerge_ui.merge.view import block_values, read_row
+from sdmerge_ui.place import Place
 from sdmerge_ui.state import STEPS, Draft
 
 from sdmerge.errors import InputError
 from sdmerge.manifest import manifest
+from sdmerge.workspace import Workspace
 
 TWO = "merge_method: ties\nbase_model: x\nmodels: [{model: a}, {model: b}]\n"
 
@@ -85,3 +90,13 @@ def test_rows_of_blocks() -> None:
     assert block_values({"per": "block", "values": {"IN00": 1}}, labels, 0.5) == [0.5, 1.0, 0.5]
     assert block_values({"mbw": [0, 1, 2]}, labels, 0.5) == [0.0, 1.0, 2.0]
     assert block_values({"preset": "ALL_B"}, labels, 0.5) == [1.0] * 3
+
+
+def test_the_command_says_what_the_draft_does() -> None:
+    place = Place(Workspace(Path("w")))
+    said = command(place, edits.put(TWO, "models[1].parameters.weight", 0.5), "n")
+    assert said.endswith("merge a b --method ties --base x --weight 1.0,0.5 -o n.safetensors")
+    blocks = edits.put(TWO, "parameters.lambda", {"per": "block", "values": {"IN00": 0.5}})
+    assert command(place, blocks, "n").endswith("merge n.yaml -o n.safetensors")
+    more = command(place, f"{TWO}components: {{}}\n", "")
+    assert more.endswith("merge recipe.yaml -o merged.safetensors")

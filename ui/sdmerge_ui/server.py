@@ -7,6 +7,7 @@ answers. Other machines are answered only with `--listen`, and that only with a 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import socket
 import threading
@@ -53,6 +54,9 @@ def check(settings: Settings) -> tuple[str, str] | None:
     if settings.listen and not settings.auth:
         hint = "Add --auth USER:PASSWORD: whoever reaches this machine could use the app."
         raise InputError("--listen needs --auth", hint=hint)
+    if settings.mcp and importlib.util.find_spec("mcp") is None:
+        hint = 'Install it with: pip install "sdmerge[mcp]".'
+        raise InputError("--mcp needs the package mcp", hint=hint)
     return (user, password) if settings.auth else None
 
 

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from sdmerge_ui.edits import stage_of
-from sdmerge_ui.library import documents
+from sdmerge_ui.library import documents, manifest
 from sdmerge_ui.place import Place
 
 _PLAIN = {"merge_method", "models", "base_model", "parameters", "dtype", "seed"}
@@ -36,12 +36,13 @@ def _ad_hoc(stage: dict[str, Any]) -> list[str] | None:
     ):
         return None
     values = {name: [value] for name, value in (stage.get("parameters") or {}).items()}
+    spec = manifest().get(str(stage.get("merge_method")))
     own = {name for one in models for name in one.get("parameters", {})}
-    for name in own:
-        row = [one.get("parameters", {}).get(name) for one in models]
-        if name in values or None in row:
-            return None
-        values[name] = row
+    if spec is None or not own <= {param.name for param in spec.params}:
+        return None
+    for name in sorted(own):
+        left = values.get(name, [spec.param(name).default])[0]
+        values[name] = [one.get("parameters", {}).get(name, left) for one in models]
     if any(isinstance(value, dict | list) for row in values.values() for value in row):
         return None
     words = [str(one["model"]) for one in models] + ["--method", str(stage.get("merge_method"))]

@@ -6,7 +6,7 @@ What they take and give are texts, numbers and plain data; a mistake is an error
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -75,7 +75,7 @@ class Api:
         return {
             **told,
             "progress": dict(progress.data) if progress else None,
-            "result": jobs.result(number),
+            "result": _unfiled(jobs.result(number)),
         }
 
     def cancel(self, number: int) -> dict[str, Any]:
@@ -110,6 +110,18 @@ def _erring(function: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(str(error), print_exception=False) from None
 
     return calling
+
+
+def _unfiled(value: Any) -> Any:
+    """The value with `file` for `path`: what has a path, Gradio's clients try to download."""
+    match value:
+        case Mapping():
+            named = {("file" if key == "path" else key): one for key, one in value.items()}
+            return {key: _unfiled(one) for key, one in named.items()}
+        case list():
+            return [_unfiled(one) for one in value]
+        case _:
+            return value
 
 
 def _told(job: Job) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from gradio.themes import Default
 
 from sdmerge_ui.app import build
 from sdmerge_ui.element import asset
-from sdmerge_ui.library import InputError, ResourceError, SdmergeError, Wish
+from sdmerge_ui.library import InputError, ResourceError, SdmergeError
 from sdmerge_ui.merge.handlers import tried
-from sdmerge_ui.place import SAMPLES, Place
+from sdmerge_ui.place import Place
 from sdmerge_ui.state import Draft
 from sdmerge_ui.texts import LANGUAGES, language_of
 
@@ -173,8 +173,6 @@ def _warm(place: Place) -> None:
     """Read headers before anybody asks; for a newcomer, start what draws the first picture."""
     with contextlib.suppress(SdmergeError, OSError):
         place.inventory.entries()
-        if SAMPLES.is_dir() and not place.jobs.all():
-            text = tried(place, Draft()).text
-            place.plan(text)
-            wish = Wish(text, (), folder=place.workspace.folder, roots=place.shown.roots)
-            place.jobs.preview(wish, device=place.device)
+        if place.samples and not place.jobs.all():
+            place.plan(tried(place, Draft()).text)
+            place.jobs.warm(place.device)

@@ -6,8 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +65,13 @@ Opening = Callable[..., AbstractContextManager[tuple[Page, Any]]]
 def visit(app: str, browser: Browser) -> Opening:
     """Opens the app at a query; errors on the console fail the test."""
 
-    def at(query: str = "", **options: Any) -> Any:
-        return opened(browser, f"{app}/{query}", offline=False, **options)
+    @contextmanager
+    def at(query: str = "", **options: Any) -> Iterator[tuple[Page, Any]]:
+        with opened(browser, f"{app}/{query}", offline=False, **options) as (page, said):
+            page.set_default_timeout(PATIENCE)
+            yield page, said
 
-    return partial(at)
+    return at
 
 
 def shot(page: Page, name: str) -> None:

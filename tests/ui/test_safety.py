@@ -48,7 +48,15 @@ def test_other_names_of_this_machine_are_not_answered(app: str) -> None:
     assert answer(f"{app}/config", Host="localhost:1")[0] == 200
 
 
-@pytest.mark.parametrize("flags", [["--listen"], ["--listen", "--auth", "me"], ["--auth", "me:"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--listen"],
+        ["--listen", "--auth", "me"],
+        ["--auth", "me:"],
+        ["--listen", "--auth", "me:word", "--mcp"],  # Gradio asks MCP clients for no password
+    ],
+)
 def test_nobody_listens_without_a_password(flags: list[str]) -> None:
     said = cli("ui", *flags)
     assert said.code == 2

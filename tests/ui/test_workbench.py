@@ -139,3 +139,22 @@ def test_a_recipe_from_outside(visit: Opening) -> None:
         page.get_by_role("button", name="Take this text").click()
         expect(page.get_by_text("this is not YAML")).to_be_visible()
         say_plan(page, "outside of the folders of models")  # the last good draft stays
+
+
+def test_a_link_shows_the_same_and_jobs_are_everybodys(visit: Opening, place: Place) -> None:
+    with visit("?tab=merge") as (page, _):
+        add(page, "japanese")
+        add(page, "distractor")
+        say_plan(page, "Ready")
+        page.get_by_role("button", name="Copy link").click()
+        page.wait_for_url(re.compile(r"recipe=[0-9a-f]{12}"))
+        link = page.url.partition("?")[2]
+        failing = place.jobs.submit(place.request("plan", "nowhere", "--method", "linear"))
+        with visit(f"?{link}") as (other, _):
+            expect(other.locator(".model[data-model='distractor']")).to_be_attached()
+            for one in (page, other):
+                card = one.locator(f".job.failed[data-job='{failing.number}']")
+                expect(card).to_contain_text("there is no model 'nowhere'")
+                expect(card.get_by_role("button", name="Retry")).to_be_attached()
+    with visit("?tab=merge&recipe=ffffffffffff") as (page, _):
+        expect(page.get_by_text("There is no recipe ffffffffffff")).to_be_visible()

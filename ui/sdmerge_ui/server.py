@@ -54,6 +54,9 @@ def check(settings: Settings) -> tuple[str, str] | None:
     if settings.listen and not settings.auth:
         hint = "Add --auth USER:PASSWORD: whoever reaches this machine could use the app."
         raise InputError("--listen needs --auth", hint=hint)
+    if settings.mcp and settings.auth:
+        hint = "Leave --auth out: then --mcp answers this machine only."
+        raise InputError("MCP clients would not be asked for the password of --auth", hint=hint)
     if settings.mcp and importlib.util.find_spec("mcp") is None:
         hint = 'Install it with: pip install "sdmerge[mcp]".'
         raise InputError("--mcp needs the package mcp", hint=hint)

@@ -42,6 +42,7 @@ COMMANDS = {
     "score": ("score", "Score models, recipes or pictures, with the noise of each number."),
     "view": ("grids", "Look at a grid of pictures, or export it."),
     "vote": ("grids", "Ask which of two pictures is better, and rank what was compared."),
+    "ui": ("ui", "Open the app in a browser."),
     "runs": ("runs", "What was run, runs and waits: list, follow, stop, clean up."),
 }
 

@@ -1,0 +1,43 @@
+"""Edits: a recipe's text as plain data, changed, and written again. Nothing is checked but YAML.
+
+A draft may name models that are not there yet and parameters of the method before: `parse_recipe`
+says what is wrong with it, these functions keep it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from sdmerge.errors import RecipeError
+from sdmerge.recipe.nodes import Dumper, parse_yaml
+
+
+def documents(text: str, name: str = "recipe") -> list[dict[str, Any]]:
+    """The documents of a recipe, as plain mappings; a RecipeError with the line if it is none."""
+    found = [node.plain() for node in parse_yaml(text, name) if node.value is not None]
+    if not all(isinstance(one, dict) for one in found):
+        raise RecipeError("a recipe is a mapping", where=name, hint="Begin with merge_method.")
+    return found
+
+
+def text_of(data: Sequence[dict[str, Any]]) -> str:
+    """The documents as YAML. Comments of the text they came from are not in them."""
+    return yaml.dump_all(
+        data, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
+
+
+def address_of(text: str, where: str) -> str:
+    """What stands at `recipe:LINE` of the text, as an address: `models[1].parameters.weight`.
+
+    The deepest value of that line; '' where there is none.
+    """
+    try:
+        nodes = parse_yaml(text, where.rpartition(":")[0])
+    except RecipeError:
+        return ""
+    found = [path for node in nodes for path, line in node.lines("") if line == where]
+    return max(found, key=len, default="").removeprefix(".")

@@ -1,0 +1,201 @@
+"""Place: the workspace as the app sees it: models, jobs, recipes, and nothing outside of them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from sdmerge_ui.library import (
+    Confined,
+    Entry,
+    InputError,
+    Inventory,
+    Jobs,
+    Plan,
+    Recipe,
+    RecipeError,
+    Request,
+    SdmergeError,
+    Workspace,
+    parse_recipe,
+    plan,
+    recipe_id,
+)
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+_KEPT = 60
+_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f]{1,120}")
+
+
+@dataclass
+class Place:
+    """Everything that pages share."""
+
+    workspace: Workspace
+    device: str = "cpu"
+    allow_pickle: bool = False
+    plugins: tuple[Path, ...] = ()
+    differences: dict[tuple[str, str], Mapping[str, float]] = field(
+        default_factory=dict[tuple[str, str], Mapping[str, float]]
+    )
+    """What was measured: the differences per block of a model from another."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @functools.cached_property
+    def samples(self) -> tuple[Path, ...]:
+        """The folders of the samples, where the app runs from a checkout."""
+        return tuple(path for path in (SAMPLES / "models", SAMPLES / "loras") if path.is_dir())
+
+    @functools.cached_property
+    def shown(self) -> Workspace:
+        """The workspace with the samples among its roots."""
+        return Workspace(self.workspace.folder, (*self.workspace.roots, *self.samples))
+
+    @functools.cached_property
+    def jobs(self) -> Jobs:
+        """The jobs of the workspace."""
+        return Jobs(self.shown)
+
+    @functools.cached_property
+    def inventory(self) -> Inventory:
+        """The models of the workspace and of the folders that were named."""
+        return Inventory(self.shown.model_roots, pickles=self.allow_pickle)
+
+    @functools.cached_property
+    def confined(self) -> Confined:
+        """Where models may lie."""
+        samples = (SAMPLES,) if self.samples else ()
+        return Confined((self.workspace.folder, *self.shown.model_roots, *samples))
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What commands that read models are given beside."""
+        return ("--allow-pickle",) if self.allow_pickle else ()
+
+    def request(self, *arguments: str) -> Request:
+        """A command line of ours, for a job of this workspace."""
+        return self.jobs.request(*arguments, device=self.device, plugins=self.plugins)
+
+    @property
+    def previews(self) -> Path:
+        """Where pictures lie that the page shows."""
+        return self.workspace.folder / "previews"
+
+    def parse(self, text: str) -> Recipe:
+        """The recipe of a draft; an InputError if it is wrong, or leads outside."""
+        recipe = parse_recipe(text, "recipe", self.workspace.folder)
+        self.confined.check_recipe(recipe)
+        return recipe
+
+    def plan(self, text: str) -> Plan:
+        """The plan of a draft; headers are read once."""
+        planned = plan(
+            self.parse(text), roots=self.shown.model_roots, allow_pickle=self.allow_pickle,
+            cache=self.workspace.hashes, opened=self.inventory.opened,
+        )  # fmt: skip
+        self.confined.check_files(file for one in planned.inputs for file in one.files)
+        return planned
+
+    def entry(self, name: str) -> Entry | None:
+        """What a recipe calls `name`; None if it is nowhere, or outside."""
+        try:
+            self.confined.check(name)
+        except InputError:
+            return None
+        return self.inventory.find(name)
+
+    def blocks(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The block labels of the first known model among these, BASE for the text encoders."""
+        for name in names:
+            entry = self.entry(name)
+            if entry is not None and entry.blocks:
+                return ("BASE", *entry.blocks)
+        return ()
+
+    def recipe_names(self) -> list[str]:
+        """The recipes of the workspace, newest first."""
+        folder = self.workspace.recipes
+        files = [*folder.glob("*.yaml"), *folder.glob("*.yml")] if folder.is_dir() else []
+        return [path.name for path in sorted(files, key=lambda one: -one.stat().st_mtime)]
+
+    def read_recipe(self, name: str) -> str:
+        """The text of a recipe of the workspace."""
+        path = self.workspace.recipes / checked_name(name)
+        if not path.is_file() or not self.confined.allows(path):
+            raise InputError(f"there is no recipe '{name}'", hint="Save it first.")
+        return path.read_text("utf-8")
+
+    def save_recipe(self, name: str, text: str) -> Path:
+        """Write a recipe into the workspace; what is there is not replaced by something else."""
+        documents_name = checked_name(name).removesuffix(".yaml") + ".yaml"
+        path = self.workspace.recipes / documents_name
+        if path.exists() and path.read_text("utf-8") != text:
+            raise InputError(
+                f"there is a recipe '{path.name}' already", hint="Choose another name."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+        return path
+
+    def find_recipe(self, known: str) -> str | None:
+        """The text of a recipe by its file's name, its id or the number of its run."""
+        if known in self.recipe_names():
+            return self.read_recipe(known)
+        if known.isdigit() and any(job.number == int(known) for job in self.jobs.all()):
+            path = self.jobs.get(int(known)).recipe
+            return path.read_text("utf-8") if path.is_file() else None
+        texts = [self.read_recipe(name) for name in self.recipe_names()]
+        runs = (job.recipe for job in reversed(self.jobs.all()))
+        for text in [*texts, *(path.read_text("utf-8") for path in runs if path.is_file())]:
+            if len(known) >= 6 and _id_of(text).startswith(known):
+                return text
+        return None
+
+    def keep_lines(self, lines: Sequence[str]) -> Path:
+        """A file of these lines, for a command that reads one."""
+        text = "".join(f"{line}\n" for line in lines)
+        folder = self.workspace.folder / "cache" / "prompts"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
+        path.write_text(text, "utf-8")
+        return path
+
+    def keep_picture(self, png: bytes) -> str:
+        """Keep a picture for the page; its address. Old ones are dropped."""
+        folder = self.previews
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{hashlib.sha256(png).hexdigest()[:24]}.png"
+        with self._lock:
+            path.write_bytes(png)
+            for old in sorted(folder.glob("*.png"), key=lambda one: -one.stat().st_mtime)[_KEPT:]:
+                old.unlink(missing_ok=True)
+        return address(path)
+
+
+def address(path: Path) -> str:
+    """Where the page finds a file of the folders that are shown."""
+    return f"/gradio_api/file={quote(path.resolve().as_posix())}"
+
+
+def checked_name(name: str) -> str:
+    """A name that is a file's name and nothing more; an InputError for a path."""
+    given = name.strip()
+    if not _NAME.fullmatch(given) or given.startswith("."):
+        hint = "Give a name without folders, such as anime-photo."
+        raise InputError(f"'{name}' is not a name", hint=hint)
+    return given
+
+
+def _id_of(text: str) -> str:
+    try:
+        return recipe_id(parse_recipe(text, "recipe"))
+    except (RecipeError, SdmergeError):
+        return ""

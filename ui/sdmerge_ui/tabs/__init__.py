@@ -1,0 +1,10 @@
+"""Tabs: a file each, with `NAME` and `build(frame)`; the order here is the order on the page.
+
+A tab's title is the text `tab.NAME`. `build` is called inside of the tab.
+"""
+
+from __future__ import annotations
+
+from sdmerge_ui.tabs import merge, models
+
+TABS = (models, merge)

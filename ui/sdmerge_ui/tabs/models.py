@@ -26,7 +26,7 @@ def build(frame: Frame) -> None:
     place, words = frame.place, frame.words
     with gr.Row():
         with gr.Column(scale=7, min_width=420):
-            table = element("models", words, {"models": [], "chosen": "", "folder": ""})
+            table = element("models", words, _table(place, ""))
         with gr.Column(scale=4, min_width=260):
             details = element("details", words, {"name": ""})
     measure = element("measure", words, _measure(place, words, Measured()))

@@ -1,0 +1,103 @@
+"""Compare: grids are drawn of the draft, looked at as they grow, scored, and voted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from sdmerge_ui.compare import axes
+from sdmerge_ui.compare.shown import Shelf, exported, ranking, recipe_of, scored, shown
+from sdmerge_ui.element import element
+from sdmerge_ui.frame import TURN, Frame
+from sdmerge_ui.grids import known_grids
+from sdmerge_ui.library import InputError, RecipeError, SdmergeError
+from sdmerge_ui.merge.preview import probe_prompts
+from sdmerge_ui.state import Draft
+from sdmerge_ui.wire import on, wire
+
+NAME = "compare"
+_EMPTY: dict[str, Any] = {"grids": [], "grid": "", "scorers": []}
+
+
+def build(frame: Frame) -> None:
+    """The tab."""
+    place, words = frame.place, frame.words
+    shelf = Shelf(place)
+    with gr.Accordion(words("axes.title"), open=False, elem_id="sd-new-grid") as fold:
+        form = element("axes", words, {"choices": [], "models": []})
+    viewer = element("viewer", words, _EMPTY)
+    standings = element("ranking", words, {"rows": []})
+    chosen, by, seen = gr.State(""), gr.State(""), gr.State(({}, {}))
+
+    def fill(draft: Draft) -> Any:
+        try:
+            found = axes.fields(place, words, draft.text)
+        except (RecipeError, InputError):
+            return gr.skip()
+        return {**found, "prompts": probe_prompts(place), "told": ""}
+
+    def ask(draft: Draft, before: dict[str, Any], event: gr.EventData) -> Any:
+        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        stay = (gr.skip(), gr.skip(), gr.skip())
+        try:
+            wanted = axes.read_wanted(asked["grid"])
+            if asked["do"] == "count":
+                told = axes.extent(place, words, draft.text, wanted)
+                return {**before, "told": told, "error": ""}, *stay
+            job = axes.submit(place, words, draft.text, wanted)
+        except SdmergeError as error:
+            return {**before, "told": "", "error": str(error)}, *stay
+        return (
+            {**before, "told": words("axes.sent", number=job.number), "error": ""},
+            f"runs~{job.run.name}~grid", frame.open_dock(), draft.was_run(job.number),
+        )  # fmt: skip
+
+    def look(name: str, axis: str, before: tuple[Any, Any]) -> Any:
+        now = shown(place, words, shelf, name), ranking(place, words, _known(name), axis)
+        if now == before:
+            return gr.skip(), gr.skip(), gr.skip()
+        changed = [gr.skip() if new == old else new for new, old in zip(now, before, strict=True)]
+        return *changed, now
+
+    def _known(name: str) -> str:
+        names = known_grids(place)
+        return name if name in names else next(iter(names), "")
+
+    def fresh(name: str, axis: str) -> Any:
+        now = shown(place, words, shelf, name), ranking(place, words, _known(name), axis)
+        return *now, now
+
+    def act(name: str, draft: Draft, event: gr.EventData) -> Any:
+        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        given = str(asked.get("grid") or name)
+        stay = (gr.skip(), gr.skip(), gr.skip())
+        match asked["do"]:
+            case "choose":
+                return given, gr.skip(), *stay
+            case "new":
+                return gr.skip(), gr.Accordion(open=True), *stay
+            case "open":
+                text = recipe_of(place, given, str(asked["cell"]))
+                return gr.skip(), gr.skip(), draft.edit(text), frame.go("merge"), gr.skip()
+            case "score":
+                scored(place, given, str(asked["scorer"]))
+            case _:
+                exported(place, given, str(asked["how"]))
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip(), frame.open_dock()
+
+    def rank_by(event: gr.EventData) -> str:
+        return str(event._data["by"])  # pyright: ignore[reportPrivateUsage]
+
+    def begin(request: gr.Request) -> Any:
+        return str(dict(request.query_params).get("grid", ""))
+
+    wire(on(form.ready, frame.draft.change), fill, [frame.draft], [form])
+    wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft], turn=TURN)
+    wire(frame.load, begin, None, [chosen])
+    wire(viewer.ready, fresh, [chosen, by], [viewer, standings, seen])
+    wire(standings.ready, fresh, [chosen, by], [viewer, standings, seen])
+    wire(on(frame.pulse.tick), look, [chosen, by, seen], [viewer, standings, seen], queue=False)
+    wire(viewer.act, act, [chosen, frame.draft],
+         [chosen, fold, frame.draft, frame.tabs, frame.dock], turn=TURN)  # fmt: skip
+    wire(standings.act, rank_by, None, [by])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -150,11 +149,10 @@ def _described(name: str, folder: Path) -> dict[str, Any]:
         grid, cells = read_grid(folder), read_cells(folder)
     except SdmergeError as error:
         return {"label": name, "drawn": 0, "total": 0, "stamp": stamp, "error": str(error)}
-    total = math.prod(len(axis.values) for axis in grid.axes)
     run = folder.parent.name.lstrip("0") if folder.name == "grid" else folder.name
     axes = " × ".join(axis.name for axis in grid.axes)
-    label = f"{run} · {axes} · {min(len(cells), total)}/{total}"
-    return {"label": label, "drawn": len(cells), "total": total, "stamp": stamp, "error": ""}
+    label = f"{run} · {axes} · {min(len(cells), grid.count)}/{grid.count}"
+    return {"label": label, "drawn": len(cells), "total": grid.count, "stamp": stamp, "error": ""}
 
 
 def _stamp(folder: Path) -> Stamp:

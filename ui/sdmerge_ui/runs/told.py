@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from pathlib import Path, PurePath
 from typing import Any
@@ -90,8 +89,7 @@ def _result(words: Words, job: Job) -> str:
 def _counted(words: Words, job: Job) -> str:
     for path in job.results:
         try:
-            total = math.prod(len(axis.values) for axis in read_grid(path).axes)
-            return words("runs.cells", count=min(total, len(read_cells(path))))
+            return words("runs.cells", count=min(read_grid(path).count, len(read_cells(path))))
         except SdmergeError:
             continue
     return ""

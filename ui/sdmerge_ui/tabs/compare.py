@@ -14,7 +14,7 @@ from sdmerge_ui.grids import known_grids
 from sdmerge_ui.library import InputError, RecipeError, SdmergeError
 from sdmerge_ui.merge.preview import probe_prompts
 from sdmerge_ui.state import Draft
-from sdmerge_ui.wire import on, wire
+from sdmerge_ui.wire import wire
 
 NAME = "compare"
 _EMPTY: dict[str, Any] = {"grids": [], "grid": "", "scorers": []}
@@ -92,12 +92,13 @@ def build(frame: Frame) -> None:
     def begin(request: gr.Request) -> Any:
         return str(dict(request.query_params).get("grid", ""))
 
-    wire(on(form.ready, frame.draft.change), fill, [frame.draft], [form])
+    for event in (form.ready, frame.draft.change):
+        wire(event, fill, [frame.draft], [form])
     wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft], turn=TURN)
     wire(frame.load, begin, None, [chosen])
     wire(viewer.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(standings.ready, fresh, [chosen, by], [viewer, standings, seen])
-    wire(on(frame.pulse.tick), look, [chosen, by, seen], [viewer, standings, seen], queue=False)
+    wire(frame.pulse.tick, look, [chosen, by, seen], [viewer, standings, seen], queue=False)
     wire(viewer.act, act, [chosen, frame.draft],
          [chosen, fold, frame.draft, frame.tabs, frame.dock], turn=TURN)  # fmt: skip
     wire(standings.act, rank_by, None, [by])

@@ -53,5 +53,5 @@ follow((value) => {
     menu.value = known.includes(chosen) ? chosen : "";
   }
   list();
-  asking(value.clean);
+  if ("clean" in value) asking(value.clean);
 });

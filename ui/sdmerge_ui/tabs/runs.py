@@ -27,8 +27,9 @@ def build(frame: Frame) -> None:
             card = element("run", words, {"number": 0})
     chosen, seen = gr.State(0), gr.State(())
 
-    def now(number: int, clean: dict[str, Any] | None = None) -> dict[str, Any]:
-        return {**listed(words, place.jobs.all()), "chosen": number, "clean": clean}
+    def now(number: int, **more: Any) -> dict[str, Any]:
+        # what is asked about stays on the page until it is answered
+        return {**listed(words, place.jobs.all()), "chosen": number, **more}
 
     def fresh(number: int) -> Any:
         return now(number), (details(place, words, number) if number else gr.skip())
@@ -46,12 +47,12 @@ def build(frame: Frame) -> None:
                 number = int(asked["number"])
                 return number, now(number), details(place, words, number)
             case "clean":
-                return gr.skip(), now(number, offered(place, words)), gr.skip()
+                return gr.skip(), now(number, clean=offered(place, words)), gr.skip()
             case "remove":
                 gone = cleaned(place, words, {int(one) for one in asked["numbers"]})
-                return gr.skip(), now(number, gone), fresh(number)[1]
+                return gr.skip(), now(number, clean=gone), fresh(number)[1]
             case _:
-                return gr.skip(), now(number), gr.skip()
+                return gr.skip(), now(number, clean=None), gr.skip()
 
     def act(draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]

@@ -94,11 +94,12 @@ def build(frame: Frame) -> None:
 
     for event in (form.ready, frame.draft.change):
         wire(event, fill, [frame.draft], [form])
-    wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft], turn=TURN)
+    wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft],
+         mode="multiple", turn=TURN)  # fmt: skip
     wire(frame.load, begin, None, [chosen])
     wire(viewer.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(standings.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(frame.pulse.tick, look, [chosen, by, seen], [viewer, standings, seen], queue=False)
     wire(viewer.act, act, [chosen, frame.draft],
-         [chosen, fold, frame.draft, frame.tabs, frame.dock], turn=TURN)  # fmt: skip
+         [chosen, fold, frame.draft, frame.tabs, frame.dock], mode="multiple", turn=TURN)  # fmt: skip
     wire(standings.act, rank_by, None, [by])

@@ -1,7 +1,7 @@
 """Grids: the viewer of each grid of the workspace at an address of its own, and votes on it.
 
-The page is the one that `sdmerge view` writes. It is given out as it is, with its own policy of what
-may run and be loaded, to those alone who may use the app.
+The page is the one that `sdmerge view` writes. It is given out as it is, with its own policy of
+what may run and be loaded, to those alone who may use the app.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _may(request: Request) -> bool:
 
 
 def _is_own(request: Request) -> bool:
-    """Whether it comes from a page of this app: others may send forms, but no JSON, nor our name."""
+    """Whether it comes from a page of this app: others may send forms, but no JSON by our name."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     origin = request.headers.get("origin", "")
     return kind == "application/json" and urlsplit(origin).netloc == request.headers.get("host")

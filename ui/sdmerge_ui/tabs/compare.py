@@ -10,7 +10,6 @@ from sdmerge_ui.compare import axes
 from sdmerge_ui.compare.shown import Shelf, exported, ranking, recipe_of, scored, shown
 from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
-from sdmerge_ui.grids import known_grids
 from sdmerge_ui.library import InputError, RecipeError, SdmergeError
 from sdmerge_ui.merge.preview import probe_prompts
 from sdmerge_ui.state import Draft
@@ -38,7 +37,7 @@ def build(frame: Frame) -> None:
         return {**found, "prompts": probe_prompts(place), "told": ""}
 
     def ask(draft: Draft, before: dict[str, Any], event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         stay = (gr.skip(), gr.skip(), gr.skip())
         try:
             wanted = axes.read_wanted(asked["grid"])
@@ -53,23 +52,21 @@ def build(frame: Frame) -> None:
             f"runs~{job.run.name}~grid", frame.open_dock(), draft.was_run(job.number),
         )  # fmt: skip
 
+    def state(name: str, axis: str) -> tuple[Any, Any]:
+        found = shown(place, words, shelf, name)
+        return found, ranking(place, words, found["grid"], axis)
+
     def look(name: str, axis: str, before: tuple[Any, Any]) -> Any:
-        now = shown(place, words, shelf, name), ranking(place, words, _known(name), axis)
-        if now == before:
+        if (now := state(name, axis)) == before:
             return gr.skip(), gr.skip(), gr.skip()
         changed = [gr.skip() if new == old else new for new, old in zip(now, before, strict=True)]
         return *changed, now
 
-    def _known(name: str) -> str:
-        names = known_grids(place)
-        return name if name in names else next(iter(names), "")
-
     def fresh(name: str, axis: str) -> Any:
-        now = shown(place, words, shelf, name), ranking(place, words, _known(name), axis)
-        return *now, now
+        return *(now := state(name, axis)), now
 
     def act(name: str, draft: Draft, event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         given = str(asked.get("grid") or name)
         stay = (gr.skip(), gr.skip(), gr.skip())
         match asked["do"]:
@@ -86,20 +83,23 @@ def build(frame: Frame) -> None:
                 exported(place, given, str(asked["how"]))
         return gr.skip(), gr.skip(), gr.skip(), gr.skip(), frame.open_dock()
 
-    def rank_by(event: gr.EventData) -> str:
-        return str(event._data["by"])  # pyright: ignore[reportPrivateUsage]
-
-    def begin(request: gr.Request) -> Any:
-        return str(dict(request.query_params).get("grid", ""))
-
     for event in (form.ready, frame.draft.change):
         wire(event, fill, [frame.draft], [form])
     wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft],
          mode="multiple", turn=TURN)  # fmt: skip
-    wire(frame.load, begin, None, [chosen])
+    wire(frame.load, _grid_asked, None, [chosen])
     wire(viewer.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(standings.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(frame.pulse.tick, look, [chosen, by, seen], [viewer, standings, seen], queue=False)
-    wire(viewer.act, act, [chosen, frame.draft],
-         [chosen, fold, frame.draft, frame.tabs, frame.dock], mode="multiple", turn=TURN)  # fmt: skip
-    wire(standings.act, rank_by, None, [by])
+    said = [chosen, fold, frame.draft, frame.tabs, frame.dock]
+    wire(viewer.act, act, [chosen, frame.draft], said, mode="multiple", turn=TURN)
+    wire(standings.act, _axis_asked, None, [by])
+
+
+def _axis_asked(event: gr.EventData) -> str:
+    return str(event._data["by"])
+
+
+def _grid_asked(request: gr.Request) -> str:
+    """The grid that the page's address names."""
+    return str(dict(request.query_params).get("grid", ""))

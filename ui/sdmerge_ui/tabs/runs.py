@@ -41,7 +41,7 @@ def build(frame: Frame) -> None:
         return *fresh(number), later
 
     def pick(number: int, event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         match asked["do"]:
             case "pick":
                 number = int(asked["number"])
@@ -55,7 +55,7 @@ def build(frame: Frame) -> None:
                 return gr.skip(), now(number, clean=None), gr.skip()
 
     def act(draft: Draft, event: gr.EventData) -> Any:
-        asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
+        asked: dict[str, Any] = event._data
         number = int(asked["number"])
         if asked["do"] == "open":
             text = place.find_recipe(str(number))

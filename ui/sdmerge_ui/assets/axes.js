@@ -73,9 +73,11 @@ root.querySelector(".lines").append(...lines.map((one) => one.node));
 let known = "";
 follow((value) => {
   now = value;
-  told.textContent = value.told ?? "";
-  fault.hidden = !value.error;
-  fault.textContent = value.error ?? "";
+  if ("told" in value) {
+    told.textContent = value.told;
+    fault.hidden = !value.error;
+    fault.textContent = value.error;
+  }
   const shape = JSON.stringify([value.choices, value.models]);
   if (shape === known) return;
   const first = !known;

@@ -34,7 +34,7 @@ def build(frame: Frame) -> None:
             found = axes.fields(place, words, draft.text)
         except (RecipeError, InputError):
             return gr.skip()
-        return {**found, "prompts": probe_prompts(place), "told": ""}
+        return {**found, "prompts": probe_prompts(place)}
 
     def ask(draft: Draft, before: dict[str, Any], event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data

@@ -1,7 +1,7 @@
 """Votes: which of two pictures people like better, and what follows from it.
 
-`ledger` keeps them in a grid's votes.jsonl, `strengths` ranks what was compared, `booth` is what the
-page that asks needs, `server` shows it to this machine. A ranking is a fitness made by people:
+`ledger` keeps them in a grid's votes.jsonl, `strengths` ranks what was compared, `booth` is what
+the page that asks needs, `server` shows it to this machine. A ranking is a fitness made by people:
 `rank(folder, by=…)` gives a strength per recipe, or per value of an axis.
 """
 

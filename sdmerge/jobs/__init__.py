@@ -3,7 +3,7 @@
 `model` is a job and what it does, `folder` how jobs lie on the disk, `events` what they say,
 `lanes` who works for a device, `talk` and `preview` how that is asked, `turns` who goes first,
 `studio` the pipeline that a worker keeps, `lineage` where a model comes from, `clean` what can be
-made again. `Jobs` is the way in.
+made again, `again` what is run once more. `Jobs` is the way in.
 """
 
 from sdmerge.jobs.events import Event

@@ -22,7 +22,8 @@ RESIDENT = ("sample", "grid", "score")
 ON_DEVICE = (*RESIDENT, "evolve", "lora-ziplora")
 """What waits for the device that pictures are drawn on; everything else works on the CPU."""
 
-_TARGETS = ("-o", "--output")
+TARGETS = ("-o", "--output")
+"""Options that name what is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Request:
     def title(self) -> str:
         """A name for people: that of what it writes, else of what it begins with."""
         for place, word in enumerate(self.arguments[:-1]):
-            if word in _TARGETS and HERE not in self.arguments[place + 1]:
+            if word in TARGETS and HERE not in self.arguments[place + 1]:
                 return Path(self.arguments[place + 1]).name
         words = [word for word in self.arguments[1:] if not word.startswith("-")]
         return Path(words[0].rstrip("/\\")).stem if words else self.kind

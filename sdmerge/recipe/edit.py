@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from sdmerge.errors import RecipeError
+from sdmerge.recipe.address import apply_settings
 from sdmerge.recipe.nodes import Dumper, parse_yaml
 
 
@@ -28,6 +29,12 @@ def text_of(data: Sequence[dict[str, Any]]) -> str:
     return yaml.dump_all(
         data, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
     )
+
+
+def edited(text: str, settings: Sequence[str]) -> str:
+    """The text with every PATH=VALUE of `settings`, as `--set` has them, put in."""
+    nodes = apply_settings(parse_yaml(text, "recipe"), settings)
+    return text_of([node.plain() for node in nodes])
 
 
 def address_of(text: str, where: str) -> str:

@@ -7,23 +7,17 @@ of one grid, by name, and takes votes.
 
 from __future__ import annotations
 
-import json
 import secrets
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sdmerge.errors import SdmergeError
-from sdmerge.sample.grid import VOTES, picture_path, read_cells
-from sdmerge.sample.viewer import page
-from sdmerge.votes.ledger import add_votes, read_lines
+from sdmerge.votes.booth import LARGEST, POST, TYPES, Booth
 
-_LARGEST = 4096
-_TYPES = {".png": "image/png", ".webp": "image/webp"}
 _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 
@@ -34,7 +28,6 @@ class VoteServer(ThreadingHTTPServer):
 
     def __init__(self, folder: Path) -> None:
         self.word = secrets.token_urlsafe(18)
-        self.lock = Lock()
         super().__init__(("127.0.0.1", 0), partial(_Handler, folder=folder))
 
     @property
@@ -55,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def __init__(self, *args: Any, folder: Path) -> None:
-        self.folder = folder
+        self.booth = Booth(folder)
         super().__init__(*args)
 
     def do_GET(self) -> None:
@@ -63,29 +56,23 @@ class _Handler(BaseHTTPRequestHandler):
         if name is None:
             return self._say(HTTPStatus.NOT_FOUND)
         if name == "":
-            votes = read_lines(self.folder / VOTES)
-            text = page(self.folder, votes=votes, post="votes")
-            return self._answer(HTTPStatus.OK, _HTML, text.encode())
-        pictures = {cell.file: cell for cell in read_cells(self.folder).values()}
-        cell = pictures.get(name)  # only names that the grid lists: a path cannot lead elsewhere
-        path = picture_path(self.folder, cell) if cell else None
-        if path is None or not path.is_file():
+            return self._answer(HTTPStatus.OK, _HTML, self.booth.page().encode())
+        path = self.booth.picture(name)
+        if path is None:
             return self._say(HTTPStatus.NOT_FOUND)
-        return self._answer(HTTPStatus.OK, _TYPES[path.suffix.lower()], path.read_bytes())
+        return self._answer(HTTPStatus.OK, TYPES[path.suffix.lower()], path.read_bytes())
 
     def do_POST(self) -> None:
-        if self._name() != "votes":
+        if self._name() != POST:
             return self._say(HTTPStatus.NOT_FOUND)
         if self.headers.get_content_type() != "application/json":
             return self._say(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _LARGEST:
+        if not length.isdecimal() or int(length) > LARGEST:
             return self._say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
-            line = json.loads(self.rfile.read(int(length)))
-            with self.server.lock:
-                add_votes(self.folder, [dict(line)], "the page")
-        except (SdmergeError, ValueError, TypeError) as error:
+            self.booth.cast(self.rfile.read(int(length)))
+        except SdmergeError as error:
             return self._answer(HTTPStatus.BAD_REQUEST, _TEXT, str(error).encode())
         return self._say(HTTPStatus.NO_CONTENT)
 

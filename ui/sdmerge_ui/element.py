@@ -36,3 +36,10 @@ def element(
 def asset(name: str) -> str:
     """The text of an asset."""
     return resources.files("sdmerge_ui").joinpath("assets", name).read_text("utf-8")
+
+
+def styles() -> str:
+    """All style sheets as one: the frame's, then those of tabs."""
+    folder = resources.files("sdmerge_ui").joinpath("assets")
+    names = sorted(one.name for one in folder.iterdir() if one.name.endswith(".css"))
+    return "\n".join(map(asset, sorted(names, key=lambda one: one != "style.css")))

@@ -23,8 +23,9 @@ import uvicorn
 from fastapi import FastAPI
 from gradio.themes import Default
 
+from sdmerge_ui import grids
 from sdmerge_ui.app import build
-from sdmerge_ui.element import asset
+from sdmerge_ui.element import asset, styles
 from sdmerge_ui.library import InputError, ResourceError, SdmergeError
 from sdmerge_ui.merge.handlers import tried
 from sdmerge_ui.place import Place
@@ -142,12 +143,13 @@ def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: boo
         font_mono=["ui-monospace", "monospace"],
     )  # fmt: skip
     return gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None), build(place, language), path="/",
+        grids.serve(FastAPI(docs_url=None, redoc_url=None, openapi_url=None), place),
+        build(place, language), path="/",
         footer_links=[], run_history=False, auth=auth, show_error=True, ssr_mode=False,
         allowed_paths=[str(place.previews), str(place.workspace.runs)],
         max_file_size="40mb", enable_monitoring=False, pwa=False,
         mcp_server=mcp and language == LANGUAGES[0],
-        theme=theme, css=asset("style.css"), head=f"<script>{asset('keys.js')}</script>",
+        theme=theme, css=styles(), head=f"<script>{asset('keys.js')}</script>",
     )  # fmt: skip
 
 

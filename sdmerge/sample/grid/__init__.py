@@ -18,6 +18,7 @@ from sdmerge.sample.grid.folder import (
     read_cells,
     read_grid,
 )
+from sdmerge.sample.grid.found import find_grids
 from sdmerge.sample.grid.model import Axis, Cell, Grid, Value, cell_id, placed, value_key
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "append_cell",
     "cell_id",
     "create",
+    "find_grids",
     "has_picture",
     "picture_path",
     "placed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -55,6 +56,11 @@ class Grid:
         names = [axis.name for axis in self.axes]
         if not names or len(set(names)) < len(names):
             raise InputError(f"a grid's axes need names of their own, not {', '.join(names)}")
+
+    @property
+    def count(self) -> int:
+        """How many cells it has once all are drawn."""
+        return math.prod(len(axis.values) for axis in self.axes)
 
     def axis(self, name: str) -> Axis:
         """The axis of that name; an InputError lists those there are."""

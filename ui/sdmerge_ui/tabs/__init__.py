@@ -5,6 +5,6 @@ A tab's title is the text `tab.NAME`. `build` is called inside of the tab.
 
 from __future__ import annotations
 
-from sdmerge_ui.tabs import merge, models
+from sdmerge_ui.tabs import compare, merge, models, runs
 
-TABS = (models, merge)
+TABS = (models, merge, compare, runs)

@@ -1,0 +1,1 @@
+"""Compare: what the tab of grids is made of."""

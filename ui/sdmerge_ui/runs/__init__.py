@@ -1,0 +1,1 @@
+"""Runs: what the tab of the history is made of."""

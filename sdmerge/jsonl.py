@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdmerge.errors import CorruptFile
 from sdmerge.locked import locked
@@ -31,14 +31,34 @@ def append(path: Path, *entries: Mapping[str, Any], sync: bool = True) -> None:
             os.fsync(file.fileno())
 
 
+class Read(NamedTuple):
+    """How far a file was read."""
+
+    bytes: int = 0
+    lines: int = 0
+
+
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and content of every whole line; nothing if there is no file."""
-    if not path.is_file():
-        return
-    whole = path.read_bytes().split(b"\n")[:-1]  # what follows the last line end is half a line
-    for number, line in enumerate(whole, 1):
-        if line.strip():
-            yield number, _entry(line, f"{path}:{number}")
+    yield from read_on(path)[0]
+
+
+def read_on(path: Path, after: Read = Read()) -> tuple[list[tuple[int, dict[str, Any]]], Read]:
+    """The whole lines behind `after`, and how far the file is read now."""
+    try:
+        with path.open("rb") as file:
+            file.seek(after.bytes)
+            data = file.read()
+    except FileNotFoundError:
+        return [], after
+    whole = data[: data.rfind(b"\n") + 1]  # what follows the last line end is half a line
+    lines = whole.split(b"\n")[:-1]
+    found = [
+        (number, _entry(line, f"{path}:{number}"))
+        for number, line in enumerate(lines, after.lines + 1)
+        if line.strip()
+    ]
+    return found, Read(after.bytes + len(whole), after.lines + len(lines))
 
 
 def _entry(line: bytes, where: str) -> dict[str, Any]:

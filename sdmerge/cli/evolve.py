@@ -71,7 +71,8 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
     refuse_sqlite(options["storage"], options["workers"])
     read = _recipe(recipe, options)
     own = {path.stem: recipe_in(path, ()) for path in options["added"]}
-    _refuse_folder(target, resume=options["resume"])
+    resume = options["resume"] or (session.again and _holds_study(target))
+    _refuse_folder(target, resume=resume)
     study = made(session, read, own, allow_pickle=options["allow_pickle"])
     lines = [*study.options.search, *study.options.validation]
     check_needs(study.scorers, lines)
@@ -80,7 +81,7 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
     device = session.device.partition(":")[0]
     description = study.description(device=device)
     with claimed(target):
-        create(target, description, resume=options["resume"])
+        create(target, description, resume=resume)
         ended = None if study.by_hand else _searched(session, target, study, options)
     if ended is None:
         text = f"{target}: ready for votes\n  sdmerge study ask {target}"
@@ -100,13 +101,17 @@ def _recipe(path: Path, options: Mapping[str, Any]) -> Recipe:
     return replace(recipe, evolve=evolve)
 
 
-def _refuse_folder(target: Path, *, resume: bool) -> None:
-    """Nothing if a search may write here; looked at before anything is loaded."""
+def _holds_study(target: Path) -> bool:
     from sdmerge.evolve.ledger.folder import STUDY
 
+    return (target / STUDY).is_file()
+
+
+def _refuse_folder(target: Path, *, resume: bool) -> None:
+    """Nothing if a search may write here; looked at before anything is loaded."""
     if target.exists() and not target.is_dir():
         raise InputError("is a file, where a study needs a folder", where=str(target))
-    there = (target / STUDY).is_file()
+    there = _holds_study(target)
     if there and not resume:
         hint = "Pass --resume to continue it, or choose another folder."
         raise InputError("holds a study", where=str(target), hint=hint)

@@ -67,6 +67,8 @@ class Session:
     """What keeps a pipeline from one command to the next, in a process that has one."""
     recipes: Mapping[Path, str] = field(default_factory=dict[Path, str])
     """Recipe files as they were when the command was put off; others are read."""
+    again: bool = False
+    """Whether the command was begun before, as a job: what it left then is gone on with."""
     planned: Callable[[Recipe], None] | None = None
     """Is told of every recipe that is planned."""
 

@@ -44,7 +44,7 @@ def perform(runs: Runs, number: int, studio: Studio | None = None) -> None:
         log.say("begin", attempt=job.attempts)
         output = Recorder(log)
         session = Session(
-            output=output, studio=studio, recipes=request.recipes,
+            output=output, studio=studio, recipes=request.recipes, again=job.attempts > 1,
             planned=functools.partial(_keep_recipe, job.recipe),
         )  # fmt: skip
         workspace = Workspace(runs.folder.parent, request.roots)

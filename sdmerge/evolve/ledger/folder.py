@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +21,9 @@ from sdmerge.sample.written import written
 
 STUDY, EVALUATIONS, EXAMS = "study.yaml", "evaluations.jsonl", "exams.jsonl"
 GENERATIONS, STATE, PICTURES, LOCK = "generations.jsonl", "state.bin", "pictures", "lock"
+
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -80,7 +84,9 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._book = _read(folder)
+        self._book = Book()
+        self._read = {EVALUATIONS: jsonl.Read(), GENERATIONS: jsonl.Read()}
+        self.refresh()
         self._exams = {str(entry.get("id")) for _, entry in jsonl.read(folder / EXAMS)}
 
     @property
@@ -92,6 +98,14 @@ class Ledger:
     def generations(self) -> Mapping[int, Generation]:
         """The generations that came to an end, or were cut."""
         return self._book.generations
+
+    def refresh(self) -> bool:
+        """Read what another process has added since; whether there was anything."""
+        rows = self._new(EVALUATIONS, Row.from_data)
+        self._book.rows.update({row.key: row for row in rows})
+        generations = self._new(GENERATIONS, Generation.from_data)
+        self._book.generations.update({one.number: one for one in generations})
+        return bool(rows or generations)
 
     def record(self, *rows: Row) -> None:
         """Add evaluations; they are on the disk when this returns."""
@@ -127,13 +141,7 @@ class Ledger:
         """The folder of the pictures of a generation's incumbent."""
         return self.folder / PICTURES / f"{generation:04d}"
 
-
-def _read(folder: Path) -> Book:
-    book = Book()
-    for number, entry in jsonl.read(folder / EVALUATIONS):
-        row = checked(Row.from_data, entry, f"{folder / EVALUATIONS}:{number}")
-        book.rows[row.key] = row
-    for number, entry in jsonl.read(folder / GENERATIONS):
-        found = checked(Generation.from_data, entry, f"{folder / GENERATIONS}:{number}")
-        book.generations[found.number] = found
-    return book
+    def _new(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        path = self.folder / name
+        entries, self._read[name] = jsonl.read_on(path, self._read[name])
+        return [checked(read, entry, f"{path}:{number}") for number, entry in entries]

@@ -34,6 +34,21 @@ class Workspace:
         return self.folder / "runs"
 
     @property
+    def studies(self) -> Path:
+        """Where the app puts searches."""
+        return self.folder / "studies"
+
+    @property
+    def prompts(self) -> Path:
+        """Where the app puts and finds files of prompts."""
+        return self.folder / "prompts"
+
+    @property
+    def scorers(self) -> Path:
+        """Where the app finds the models of scorers."""
+        return self.folder / "scorers"
+
+    @property
     def model_roots(self) -> tuple[Path, ...]:
         """Where a recipe's paths are looked for, after its own folder and the working one."""
         return (self.models, *self.roots)

@@ -14,21 +14,16 @@ from sdmerge.recipe import Recipe
 
 def made(session: Session, recipe: Recipe, own: Mapping[str, Recipe], *, allow_pickle: bool) -> Any:
     """The study of a recipe."""
-    from sdmerge.evolve.engines import ENGINES
-    from sdmerge.evolve.run.study import study_of
-    from sdmerge.scorers import SCORERS
+    from sdmerge.evolve.opening import study_from
 
-    planner = Planner(session, allow_pickle=allow_pickle)
-    return study_of(recipe, ENGINES, SCORERS, planner, own=own)
+    return study_from(recipe, Planner(session, allow_pickle=allow_pickle), own)
 
 
 def reopened(session: Session, folder: Path, *, allow_pickle: bool) -> Any:
     """The study in a folder."""
-    from sdmerge.evolve.engines import ENGINES
-    from sdmerge.evolve.run.study import reopen
-    from sdmerge.scorers import SCORERS
+    from sdmerge.evolve.opening import study_in
 
-    return reopen(folder, ENGINES, SCORERS, Planner(session, allow_pickle=allow_pickle))
+    return study_in(folder, Planner(session, allow_pickle=allow_pickle))
 
 
 def evaluator_spec(

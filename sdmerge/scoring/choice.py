@@ -55,6 +55,13 @@ def parse_choice(text: str) -> Choice:
     return Choice(spec.name, given, own)
 
 
+def spelled(choice: Choice) -> str:
+    """What `parse_choice` reads as this choice."""
+    given = [*choice.given, *([("name", choice.name)] if choice.name else [])]
+    parts = [choice.scorer, *(f"{name}={value}" for name, value in given)]
+    return ",".join(part.replace(",", ",,") for part in parts)
+
+
 def choice_from(entry: Mapping[str, object]) -> Choice:
     """The choice that a recipe's entry means: {scorer: clip, model: …}."""
     fields = dict(entry)

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from sdmerge.confine import Confined
 from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, SdmergeError
+from sdmerge.evolve.export.figures import importances
+from sdmerge.evolve.export.following import Following, Seen
+from sdmerge.evolve.genes import positions
+from sdmerge.evolve.ledger import read_description
+from sdmerge.evolve.numbers import LIMITS, NUMBERS
+from sdmerge.evolve.opening import engines, study_from, study_in
+from sdmerge.evolve.run.study import Study
+from sdmerge.evolve.statistics import split_prompts
 from sdmerge.inventory import Entry, Inventory
 from sdmerge.jobs import Event, Job, Jobs, Preview, Request, Wish
 from sdmerge.jobs.again import again
@@ -15,6 +23,7 @@ from sdmerge.plan import Plan, plan
 from sdmerge.recipe import Recipe, parse_recipe, recipe_id, to_yaml
 from sdmerge.recipe.aliases import aliases
 from sdmerge.recipe.edit import address_of, documents, edited, text_of
+from sdmerge.recipe.model import GROUPINGS
 from sdmerge.recipe.output import LORA
 from sdmerge.recipe.presets import PRESETS, row
 from sdmerge.sample.grid import Grid, find_grids, picture_path, read_cells, read_grid
@@ -22,7 +31,8 @@ from sdmerge.sample.picture import read_record
 from sdmerge.sample.settings import SAMPLING
 from sdmerge.sample.sweep.axis import MOST, Side, read_axis
 from sdmerge.sample.sweep.extent import Extent, extent_of, seconds_per_cell
-from sdmerge.scoring.choice import parse_choice
+from sdmerge.scoring.choice import choice_from, parse_choice, spelled
+from sdmerge.scoring.prompts import read_prompts
 from sdmerge.scoring.spec import scorer_manifest
 from sdmerge.sinks.provenance import read_origin
 from sdmerge.tensors.space import readable
@@ -30,8 +40,11 @@ from sdmerge.votes import Booth, rank, read_votes
 from sdmerge.workspace import Workspace
 
 __all__ = [
+    "GROUPINGS",
+    "LIMITS",
     "LORA",
     "MOST",
+    "NUMBERS",
     "PRESETS",
     "SAMPLING",
     "Ancestor",
@@ -41,6 +54,7 @@ __all__ = [
     "Entry",
     "Event",
     "Extent",
+    "Following",
     "Grid",
     "InputError",
     "Inventory",
@@ -58,27 +72,35 @@ __all__ = [
     "ResourceError",
     "Scalar",
     "SdmergeError",
+    "Seen",
     "Side",
+    "Study",
     "Wish",
     "Workspace",
     "address_of",
     "again",
     "aliases",
+    "choice_from",
     "documents",
     "edited",
+    "engines",
     "extent_of",
     "find_grids",
+    "importances",
     "manifest",
     "parse_choice",
     "parse_recipe",
     "picture_path",
     "plan",
+    "positions",
     "rank",
     "read_axis",
     "read_cells",
+    "read_description",
     "read_grid",
     "read_lineage",
     "read_origin",
+    "read_prompts",
     "read_record",
     "read_votes",
     "readable",
@@ -88,6 +110,10 @@ __all__ = [
     "row",
     "scorer_manifest",
     "seconds_per_cell",
+    "spelled",
+    "split_prompts",
+    "study_from",
+    "study_in",
     "text_of",
     "to_yaml",
 ]

@@ -82,6 +82,12 @@ class Place:
         """A command line of ours, for a job of this workspace."""
         return self.jobs.request(*arguments, device=self.device, plugins=self.plugins)
 
+    def request_with(self, texts: Mapping[Path, str], *arguments: str) -> Request:
+        """The same, with the texts of recipe files among the arguments, which need not be there."""
+        return self.jobs.request(
+            *arguments, device=self.device, plugins=self.plugins, recipes=texts
+        )
+
     @property
     def previews(self) -> Path:
         """Where pictures lie that the page shows."""
@@ -95,8 +101,13 @@ class Place:
 
     def plan(self, text: str) -> Plan:
         """The plan of a draft; headers are read once."""
+        return self.plan_of(self.parse(text))
+
+    def plan_of(self, recipe: Recipe) -> Plan:
+        """The plan of a recipe; an InputError if it leads outside."""
+        self.confined.check_recipe(recipe)
         planned = plan(
-            self.parse(text), roots=self.shown.model_roots, allow_pickle=self.allow_pickle,
+            recipe, roots=self.shown.model_roots, allow_pickle=self.allow_pickle,
             cache=self.workspace.hashes, opened=self.inventory.opened,
         )  # fmt: skip
         self.confined.check_files(file for one in planned.inputs for file in one.files)

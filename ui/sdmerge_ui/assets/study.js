@@ -1,0 +1,129 @@
+// A study as it grows: the curve, the best so far, what matters, and what can be done with it.
+const S = (tag, attributes = {}, ...children) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+};
+const act = (what, more = {}) => () => trigger("act", { do: what, ...more });
+const brief = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+const four = (number) => Number(number).toPrecision(4);
+let more = 50;
+let model = false;
+let test = true;
+
+follow((value) => {
+  if (root.contains(document.activeElement) && ["SELECT", "INPUT"].includes(document.activeElement.tagName)
+    && document.activeElement.type !== "checkbox" && root.dataset.name === value.name && root.dataset.state === value.state) return draw(value);
+  root.dataset.name = value.name;
+  root.dataset.state = value.state ?? "";
+  root.replaceChildren(head(value), body);
+  draw(value);
+});
+const body = h("div", { class: "body" });
+
+function head(value) {
+  const list = h("select", { "aria-label": w("study.which"), class: "which", onchange: () => trigger("act", { do: "pick", name: list.value }) },
+    value.studies.length ? value.studies.map((name) => option(name, name, name === value.name)) : [option("", w("study.none"))]);
+  const running = ["running", "queued"].includes(value.state);
+  const begun = value.trials !== undefined;
+  const count = h("input", { type: "number", min: 1, value: more, "aria-label": w("study.more"), onchange: () => { more = +count.value; } });
+  const box = (label, get, set) => {
+    const input = h("input", { type: "checkbox", checked: get(), onchange: () => set(input.checked) });
+    return h("label", {}, input, ` ${label}`);
+  };
+  return h("div", { class: "tools" }, h("h3", {}, w("study.title")), list,
+    running ? button(w("study.pause"), act("pause"), { class: "pause" }) : null,
+    !running && value.name && value.state !== "done" ? button(w("study.resume"), act("go"), { class: "resume" }) : null,
+    !running && begun ? h("span", { class: "pair" }, count, button(w("study.go_on"), () => trigger("act", { do: "go", trials: value.trials + +count.value }))) : null,
+    begun ? button(w("study.open"), act("open"), { class: "open" }) : null,
+    begun && !running ? h("span", { class: "pair" }, button(w("study.export"), () => trigger("act", { do: "export", model, test }), { class: "export" }),
+      box(w("study.with_model"), () => model, (one) => { model = one; }), box(w("study.with_test"), () => test, (one) => { test = one; })) : null);
+}
+
+function draw(value) {
+  if (!value.name) return body.replaceChildren(h("p", { class: "empty" }, w("study.empty")));
+  const wrong = value.error ? h("p", { class: "error", role: "alert" }, value.error) : null;
+  if (value.trials === undefined) {
+    return body.replaceChildren(...[wrong, h("p", { class: "help", role: "status" }, w(value.state === "running" ? "study.prepares" : "study.waits"))].filter(Boolean));
+  }
+  const facts = [value.engine, w("study.counted", { trials: value.trials, of: value.of || "∞", generations: value.generations }),
+    value.failed ? w("study.failed", { count: value.failed }) : "", { running: w("study.running"), queued: w("study.waits"), done: w("study.done") }[value.state] ?? w("study.paused")];
+  const out = value.export;
+  const exported = out ? h("p", { class: "help", role: "status" }, out.report
+    ? h("a", { href: out.report, download: "report.html", target: "_blank", rel: "noreferrer" }, w("study.report")) : out.error || w("study.exporting", { number: out.number })) : null;
+  body.replaceChildren(...[
+    h("p", { class: "facts", "data-trials": value.trials }, facts.filter(Boolean).join(" · ")), wrong,
+    ...value.alarms.map((text) => h("p", { class: "alarm", role: "alert" }, "⚠ ", text)), exported,
+    h("div", { class: "two" }, section(w("study.curve", { objective: value.objective }), curve(value.curve)), best(value)),
+    h("div", { class: "two" }, section(w("study.importance", { count: value.trials }), importance(value)), section(w("study.parallel"), parallel(value.parallel)))].filter(Boolean));
+}
+const section = (title, ...inside) => h("div", { class: "sd-section" }, h("h3", {}, title), ...inside.filter(Boolean));
+
+function curve(data) {
+  const levels = data.lines.map((one) => one.score);
+  const scores = [...data.points.map((one) => one[1]), ...data.best.map((one) => one[1]), ...data.validation.map((one) => one.score), ...levels];
+  if (!scores.length) return h("p", { class: "help" }, w("study.baselines"));
+  const [W, H, L, R, T, B] = [620, 260, 48, 128, 8, 22];
+  const most = Math.max(...data.points.map((one) => one[0]), 4);
+  let [low, high] = [Math.min(...scores), Math.max(...scores)];
+  const pad = (high - low || Math.abs(high) || 1) * 0.06;
+  [low, high] = [low - pad, high + pad];
+  const x = (number) => L + ((W - L - R) * number) / most;
+  const y = (score) => T + ((H - T - B) * (high - score)) / (high - low);
+  const svg = S("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": w("study.curve_alt", { count: data.points.length }), class: "curve" });
+  for (let step = 0; step <= 4; step += 1) {
+    const score = low + ((high - low) * step) / 4;
+    svg.append(S("line", { x1: L, x2: W - R, y1: y(score), y2: y(score), class: "grid" }), S("text", { x: L - 5, y: y(score) + 4, class: "tick end" }, score.toPrecision(3)));
+  }
+  svg.append(S("text", { x: W - R, y: H - 6, class: "tick end" }, `${most} ${w("study.trials")}`));
+  // names of levels that lie close are moved apart
+  let last = -Infinity;
+  for (const one of [...data.lines].sort((a, b) => b.score - a.score)) {
+    const at = Math.max(y(one.score) + 3, last + 11);
+    last = at;
+    svg.append(S("line", { x1: L, x2: W - R, y1: y(one.score), y2: y(one.score), class: `level ${one.kind}` }, S("title", {}, `${one.name}: ${four(one.score)}`)),
+      S("text", { x: W - R + 5, y: Math.min(at, H - 2), class: "tick" }, `${brief(one.name, 14)} ${Number(one.score).toPrecision(3)}`));
+  }
+  for (const [number, score] of data.points) svg.append(S("circle", { cx: x(number), cy: y(score), r: 2.4, class: "point" }, S("title", {}, `${number}: ${four(score)}`)));
+  const path = (points) => points.map(([a, b], n) => `${n ? "L" : "M"}${x(a)} ${y(b)}`).join("");
+  if (data.best.length) svg.append(S("path", { d: path(data.best), class: "best" }), ...data.best.map(([a, b]) => S("circle", { cx: x(a), cy: y(b), r: 2.6, class: "bests" })));
+  const held = data.validation.filter((one) => one.kind === "incumbent").map((one) => [one.at, one.score]);
+  if (held.length) svg.append(S("path", { d: path(held), class: "held" }), ...held.map(([a, b]) => S("rect", { x: x(a) - 2.5, y: y(b) - 2.5, width: 5, height: 5, class: "helds" })));
+  return h("div", {}, svg, h("p", { class: "help legend" }, h("span", { class: "dot point" }), w("study.candidates"), h("span", { class: "dot best" }), w("study.best_line"),
+    held.length ? [h("span", { class: "dot held" }), w("study.held")] : null, h("span", { class: "dot level" }), w("study.levels")));
+}
+
+function best(value) {
+  const found = value.best;
+  if (!found) return section(w("study.best"), h("p", { class: "help" }, w("study.no_best")));
+  return section(w("study.best"), h("p", {}, h("strong", {}, found.score === null ? "" : four(found.score)), " ", h("small", {}, found.why)),
+    value.pictures.length ? h("div", { class: "tiles" }, value.pictures.map((one) => h("img", { src: one.source, alt: one.alt, title: one.alt }))) : null,
+    h("dl", { class: "genes" }, found.genes.flatMap(([name, one]) => [h("dt", { title: name }, brief(name, 44)), h("dd", {}, typeof one === "number" ? shown(one) : String(one))])));
+}
+
+function importance(value) {
+  if (value.trials < value.enough) return h("p", { class: "help" }, w("study.too_few", { count: value.enough }));
+  if (!value.importance.length) return h("p", { class: "help" }, w("study.no_importance"));
+  const most = value.importance[0][1] || 1;
+  return h("div", { class: "shares" }, value.importance.map(([name, share]) => {
+    const fill = h("span", { class: "fill" });
+    fill.style.width = `${(100 * share) / most}%`;
+    return h("div", { class: "share" }, h("small", { title: name }, brief(name, 40)), h("span", { class: "track" }, fill), h("small", {}, share.toFixed(2)));
+  }));
+}
+
+function parallel(data) {
+  const kept = data.lines.slice(0, Math.max(1, Math.ceil(data.count / 10)));
+  if (data.genes.length < 2 || !data.lines.length) return h("p", { class: "help" }, w("study.no_parallel"));
+  const [W, H, T, B] = [620, 220, 18, 44];
+  const x = (n) => 40 + ((W - 80) * n) / (data.genes.length - 1);
+  const y = (place) => T + (H - T - B) * (1 - place);
+  const svg = S("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": w("study.parallel_alt", { count: kept.length }), class: "parallel" });
+  data.genes.forEach((gene, n) => svg.append(S("line", { x1: x(n), x2: x(n), y1: T, y2: H - B, class: "axis" }), S("text", { x: x(n), y: T - 6, class: "tick middle" }, brief(String(gene.high), 8)),
+    S("text", { x: x(n), y: H - B + 13, class: "tick middle" }, brief(String(gene.low), 8)),
+    S("text", { x: x(n), y: H - B + (n % 2 ? 39 : 27), class: "tick middle" }, brief(gene.name.replace(/^models\[(.*?)\]\.parameters\./, "$1 ").replace(/^parameters\./, ""), Math.max(10, Math.floor(170 / data.genes.length))), S("title", {}, gene.name))));
+  const line = (one, name) => S("path", { d: one.places.map((place, n) => `${n ? "L" : "M"}${x(n)} ${y(place)}`).join(""), class: name }, S("title", {}, `${one.number}: ${four(one.score)}`));
+  svg.append(...data.lines.slice(kept.length).map((one) => line(one, "rest")), ...kept.map((one) => line(one, "kept")));
+  return h("div", {}, svg, h("p", { class: "help" }, w("study.kept", { count: kept.length, all: data.count })));
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdmerge.cli.forms import Asked, form_of
 from sdmerge.confine import Confined
 from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, SdmergeError
 from sdmerge.evolve.export.figures import importances
@@ -48,6 +49,7 @@ __all__ = [
     "PRESETS",
     "SAMPLING",
     "Ancestor",
+    "Asked",
     "Booth",
     "Cancelled",
     "Confined",
@@ -86,6 +88,7 @@ __all__ = [
     "engines",
     "extent_of",
     "find_grids",
+    "form_of",
     "importances",
     "manifest",
     "parse_choice",

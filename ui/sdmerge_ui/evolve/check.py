@@ -18,10 +18,11 @@ def checked(place: Place, words: Words, text: str, name: str) -> dict[str, Any]:
     try:
         studies.check_paths(place, text)
         study = study_from(place.parse(text), place.plan_of)
+        facts = _facts(place, words, study)
     except SdmergeError as error:
         return {"error": str(error), "facts": [], "notes": [], "command": ""}
     return {
-        "error": "", "facts": _facts(place, words, study), "notes": list(study.space.notes),
+        "error": "", "facts": facts, "notes": list(study.space.notes),
         "command": command(place, name),
     }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Tools: one file in, one file out, by the commands that do it."""

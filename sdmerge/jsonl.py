@@ -38,12 +38,15 @@ class Read(NamedTuple):
     lines: int = 0
 
 
+_START = Read()
+
+
 def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and content of every whole line; nothing if there is no file."""
     yield from read_on(path)[0]
 
 
-def read_on(path: Path, after: Read = Read()) -> tuple[list[tuple[int, dict[str, Any]]], Read]:
+def read_on(path: Path, after: Read = _START) -> tuple[list[tuple[int, dict[str, Any]]], Read]:
     """The whole lines behind `after`, and how far the file is read now."""
     try:
         with path.open("rb") as file:

@@ -80,7 +80,7 @@ def _param(one: click.Option, name: str) -> Param:
     if name in _LORA and one.metavar:  # its flag takes what the recipe's output takes
         return _LORA[name]
     kinds: Mapping[str, Kind] = {"integer": "int", "float": "float"}
-    kind = kinds.get(one.type.name, "text")
+    kind: Kind = kinds.get(one.type.name, "text")
     return Param(name, kind, "" if kind == "text" else 0, doc)
 
 

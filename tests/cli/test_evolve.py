@@ -10,6 +10,10 @@ import pytest
 import yaml
 from tiny import ROOT, cli, listing, recipe
 
+from sdmerge.cli.runs.perform import perform
+from sdmerge.jobs import Jobs
+from sdmerge.workspace import Workspace
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
 
 SAMPLES = ROOT / "samples"
@@ -183,3 +187,21 @@ def test_candidates_judged_by_hand(searched: Path, tmp_path: Path) -> None:
     assert after["asked"][0]["candidate"] == asked["asked"][1]["candidate"]
     best = json.loads(cli("study", "best", folder, "--json").out)
     assert best["candidate"] == asked["asked"][1]["candidate"]
+
+
+def test_a_job_that_is_done_again_goes_on(searched: Path, study: Path) -> None:
+    """What the first attempt left is its own; what another command left is not."""
+    jobs = Jobs(Workspace(searched.with_name("workspace")))
+    asked = jobs.request("evolve", str(searched), "-o", str(study))
+    job = jobs.runs.create(asked, title="", recipe="")
+    perform(jobs.runs, job.number)
+    first = jobs.get(job.number)
+    assert first.state == "failed"
+    assert first.error is not None
+    assert "holds a study" in first.error.what
+    before = (study / "evaluations.jsonl").read_bytes()
+    jobs.runs.change(job.number, state="queued")
+    perform(jobs.runs, job.number)
+    again = jobs.get(job.number)
+    assert (again.state, again.attempts) == ("done", 2), again.error
+    assert (study / "evaluations.jsonl").read_bytes() == before

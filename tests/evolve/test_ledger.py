@@ -77,6 +77,29 @@ def test_a_ledger_read_again_knows_the_same(tmp_path: Path) -> None:
     assert again.state() == state
 
 
+def test_a_ledger_sees_what_another_process_adds(tmp_path: Path) -> None:
+    reader, writer = Ledger(tmp_path), Ledger(tmp_path)
+    assert not reader.refresh()
+    for number in range(3):
+        writer.record(row(number))
+        assert reader.refresh()
+        assert reader.rows == writer.rows
+        assert not reader.refresh()
+    path = tmp_path / "evaluations.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole.splitlines()[0][:20])
+    assert not reader.refresh()
+    writer.record(row(3))
+    writer.close(Generation(0, (), {"weight": 1.0}, 0.5))
+    assert reader.refresh()
+    assert reader.rows == writer.rows
+    assert reader.generations == writer.generations
+    with path.open("a") as file:
+        file.write("nonsense\n")
+    with pytest.raises(CorruptFile, match=r"evaluations\.jsonl:5"):
+        reader.refresh()
+
+
 def test_of_two_lines_about_one_place_the_later_counts(tmp_path: Path) -> None:
     Ledger(tmp_path).record(row(score=1.0), row(score=2.0))
     (found,) = Ledger(tmp_path).rows.values()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Page, expect
-
-from sdmerge_ui.place import SAMPLES, Place
+from sdmerge_ui.place import Place
 
 from .conftest import PATIENCE, Opening, shot
 
@@ -16,19 +15,23 @@ def step(page: Page, number: int) -> None:
 
 
 def test_a_search_is_set_up_and_watched_to_its_end(visit: Opening, place: Place) -> None:
+    expect.set_options(timeout=PATIENCE)
     with visit("?tab=merge") as (page, _):
-        page.wait_for_selector(".sd-ingredients .try", timeout=PATIENCE)
+        page.set_default_timeout(PATIENCE)
+        page.wait_for_selector(".sd-ingredients .try")
         page.click(".sd-ingredients .try")
         expect(page.locator(".sd-plan .good")).to_be_visible(timeout=PATIENCE)
         page.get_by_role("tab", name="Evolve").click()
-        expect(page.locator(".sd-parts dd").first).to_have_text("base", timeout=PATIENCE)
+        expect(page.locator(".sd-parts dd").first).to_have_text("base")
 
         step(page, 2)
         for at in range(2):
             row = page.locator(f"[data-address='models[{at}].parameters.weight']")
             row.locator("input[type=checkbox]").first.check()
             expect(row).to_have_class("on")
-        high = page.locator("[data-address='models[1].parameters.weight'] input[type=number]").nth(1)
+        high = page.locator("[data-address='models[1].parameters.weight'] input[type=number]").nth(
+            1
+        )
         high.fill("1.25")
         high.press("Tab")
         shot(page, "evolve-space")
@@ -56,20 +59,18 @@ def test_a_search_is_set_up_and_watched_to_its_end(visit: Opening, place: Place)
 
         step(page, 5)
         page.locator("#sd-study-name input, #sd-study-name textarea").fill("tiny")
-        expect(page.locator(".sd-begin .error")).to_contain_text(
-            "population of 2", timeout=PATIENCE
-        )
+        expect(page.locator(".sd-begin .error")).to_contain_text("population of 2")
         step(page, 4)
         population.fill("3")
         population.press("Tab")
         step(page, 5)
         facts = page.locator(".sd-begin dd")
-        expect(facts.nth(1)).to_contain_text("3 candidates, 1 pictures each", timeout=PATIENCE)
+        expect(facts.nth(1)).to_contain_text("3 candidates, 1 pictures each")
         shot(page, "evolve-check")
         page.click("#sd-evolve")
         told = page.locator(".sd-study .facts")
-        expect(told).to_have_attribute("data-trials", "6", timeout=PATIENCE)
-        expect(told).to_contain_text("ended", timeout=PATIENCE)
+        expect(told).to_have_attribute("data-trials", "6")
+        expect(told).to_contain_text("ended")
         expect(page.locator(".sd-study circle.point")).to_have_count(6)
         expect(page.locator(".sd-study .level.parent")).to_have_count(3)
         expect(page.locator(".sd-study path.held")).to_have_count(1)
@@ -81,4 +82,3 @@ def test_a_search_is_set_up_and_watched_to_its_end(visit: Opening, place: Place)
         expect(page.locator("#sd-yaml textarea")).not_to_contain_text("search:")
         expect(page.locator(".sd-plan .good")).to_be_visible(timeout=PATIENCE)
     assert (place.workspace.studies / "tiny" / "study.yaml").is_file()
-    assert SAMPLES.is_dir()

@@ -19,7 +19,7 @@ from sdmerge.jobs.again import again
 from sdmerge.jobs.clean import Removable, removable, remove
 from sdmerge.jobs.lineage import Ancestor, read_lineage
 from sdmerge.manifest import MethodSpec, manifest
-from sdmerge.params import Param, Range, Scalar
+from sdmerge.params import FILES, Param, Range, Scalar
 from sdmerge.plan import Plan, plan
 from sdmerge.recipe import Recipe, parse_recipe, recipe_id, to_yaml
 from sdmerge.recipe.aliases import aliases
@@ -41,6 +41,7 @@ from sdmerge.votes import Booth, rank, read_votes
 from sdmerge.workspace import Workspace
 
 __all__ = [
+    "FILES",
     "GROUPINGS",
     "LIMITS",
     "LORA",

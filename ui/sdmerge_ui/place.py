@@ -93,6 +93,11 @@ class Place:
         """Where pictures lie that the page shows."""
         return self.workspace.folder / "previews"
 
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Folders whose files the page may show."""
+        return (self.previews, self.workspace.runs, self.workspace.studies)
+
     def parse(self, text: str) -> Recipe:
         """The recipe of a draft; an InputError if it is wrong, or leads outside."""
         recipe = parse_recipe(text, "recipe", self.workspace.folder)

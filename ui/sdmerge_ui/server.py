@@ -146,7 +146,7 @@ def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: boo
         grids.serve(FastAPI(docs_url=None, redoc_url=None, openapi_url=None), place),
         build(place, language), path="/",
         footer_links=[], run_history=False, auth=auth, show_error=True, ssr_mode=False,
-        allowed_paths=[str(place.previews), str(place.workspace.runs), str(place.workspace.studies)],
+        allowed_paths=[str(one) for one in place.outputs],
         max_file_size="40mb", enable_monitoring=False, pwa=False,
         mcp_server=mcp and language == LANGUAGES[0],
         theme=theme, css=styles(), head=f"<script>{asset('keys.js')}</script>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdmerge.evolve.export.history import History, Trial
+from sdmerge.evolve.export.history import History, Kind, Trial
 from sdmerge.evolve.export.reading import read_history
 from sdmerge.evolve.genes import Candidate
 from sdmerge.evolve.ledger import Ledger
@@ -38,7 +38,7 @@ class Following:
     def __init__(self, folder: Path, study: Study) -> None:
         self.study = study
         self._ledger = Ledger(folder)
-        self._kinds = {one.name: one.kind for one in study.baselines}
+        self._kinds: dict[str, Kind] = {one.name: one.kind for one in study.baselines}
         self._seen = self._read(1)
 
     def look(self) -> Seen:
@@ -67,10 +67,11 @@ class Following:
             if key.role == "candidate" and key.generation not in self._ledger.generations
         ]  # fmt: skip
         before = sum(len(one.entries) for one in self._ledger.generations.values())
+        objectives = self.study.options.objectives
         return [
             Trial(
                 before + place, row.key.generation, row.candidate,
-                tuple(mean(one.per_prompt(row.evaluation)) for one in self.study.options.objectives),
+                tuple(mean(one.per_prompt(row.evaluation)) for one in objectives),
                 seconds=row.evaluation.seconds.get("total", 0.0),
             )
             for place, row in enumerate(rows)

@@ -95,7 +95,7 @@ function numeric(field, name, say) {
     node: h("span", { class: "numeric" }, track, number),
     update: (one) => {
       if (fresh(one.address)) again();
-      else if (+number.value !== one.value) show(one.value);
+      else if (number.value === "" || +number.value !== one.value) show(one.value);
     },
   };
 }

@@ -1,5 +1,5 @@
 // Which values are searched: a switch for each, its range, where it starts and what it is one per.
-const shape = (value) => value.rows.map((row) => [row.address, row.kind, row.label, row.on, row.choices]);
+const shape = (value) => value.rows.map((row) => [row.address, row.kind, row.label, row.choices]);
 const parts = keeper(shape, (value) => {
   const lines = value.rows.map((row) => line(row, value.groups));
   const head = h("tr", {}, ["search", "parameter", "range", "start", "per", "scale"].map((name) => h("th", {}, w(`space.${name}`))));
@@ -69,6 +69,7 @@ function line(first, groups) {
         log.checked = !!now.mark?.log;
       }
       put(init, words ? String(now.value) : shown(+now.value));
+      for (const { one, box } of taken) box.checked = !now.mark || now.mark.search.includes(one);
       per.value = now.per;
       for (const part of [low, high, per, log]) part.disabled = !now.on;
     },

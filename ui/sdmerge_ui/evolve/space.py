@@ -46,7 +46,7 @@ def _row(param: Param, address: str, label: str, view: View) -> dict[str, Any]:
     }  # fmt: skip
     if param.kind in ("choice", "bool"):
         every = list(param.choices) if param.kind == "choice" else [False, True]
-        return {**found, "choices": mark["search"] if mark else every}
+        return {**found, "choices": every}
     low, high = (param.range.low, param.range.high) if param.range else (0.0, 1.0)
     limits = param.range.allowed if param.range else (None, None)
     if mark:

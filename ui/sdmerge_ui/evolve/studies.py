@@ -164,7 +164,6 @@ def _texts(value: Any) -> list[str]:
             return []
 
 
-
 def opened(place: Place, folder: Path) -> Study:
     """The study in a folder."""
     return study_in(folder, place.plan_of)

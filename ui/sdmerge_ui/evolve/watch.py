@@ -11,8 +11,8 @@ from typing import Any
 from sdmerge_ui.evolve import studies
 from sdmerge_ui.library import (
     Following,
-    Seen,
     SdmergeError,
+    Seen,
     importances,
     positions,
     to_yaml,

@@ -31,7 +31,6 @@ def build(frame: Frame) -> None:
             with gr.Tab(words("begin.step_space"), id=2):
                 marks = element("space", words, _space(frame, EMPTY))
             with gr.Tab(words("begin.step_goal"), id=3):
-                scorers = element("scorers", words, goal.scorers(place, words, EMPTY))
                 prompts = element("form", words, goal.prompt_form(place, words, EMPTY))
                 with gr.Accordion(words("goal.paste"), open=False):
                     lines = gr.Textbox(label=words("goal.lines"), lines=5, elem_id="sd-lines")
@@ -39,7 +38,9 @@ def build(frame: Frame) -> None:
                         called = gr.Textbox(label=words("goal.name"), placeholder="portraits",
                                             max_lines=1, elem_id="sd-lines-name")  # fmt: skip
                         split = gr.Checkbox(True, label=words("goal.split"))
-                        keep = gr.Button(words("goal.keep"), elem_id="sd-keep-lines")
+                        keep = gr.Button(words("goal.keep"), elem_id="sd-keep-lines", size="md")
+                scorers = element("scorers", words, goal.scorers(place, words, EMPTY),
+                                  parts=("form",))  # fmt: skip
             with gr.Tab(words("begin.step_budget"), id=4), gr.Row():
                 with gr.Column():
                     engine = element("form", words, budget.engine_form(words, EMPTY))

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdmerge_ui import controls
-from sdmerge_ui.library import Asked, Entry, InputError, Job, Param, form_of, manifest
+from sdmerge_ui.library import (
+    FILES,
+    Asked,
+    Entry,
+    InputError,
+    Job,
+    Param,
+    form_of,
+    manifest,
+)
 from sdmerge_ui.place import Place, checked_name
 from sdmerge_ui.texts import Words
 
@@ -86,7 +95,7 @@ def shown(place: Place, words: Words, tool: Tool, values: Values, error: str = "
                    *(_field(words, one, values) for one in asked
                      if one.param.name not in tool.sources)],
         "name": values.get("target", ""), "writes": tool.writes,
-        "will": words("tools.will", path=str(Path(target) / _target(tool, values)))
+        "will": words("tools.will", path=str(Path(target) / _target(values)))
         if values.get("target") and target else "",
         "line": line, "missing": missing, "error": error,
     }  # fmt: skip
@@ -109,6 +118,9 @@ def arguments(place: Place, tool: Tool, values: Values) -> list[str]:
         given = value if isinstance(value, list) else [value]
         if name in tool.sources:
             given = [_path(place, str(item), values) for item in given]
+        if one.param.kind in FILES:
+            for part in str(value).split(","):
+                place.confined.check(part.strip(), f"--{name}")
         if not one.flag:
             free += [word for item in given for word in one.words(item)]
         elif tool.method and _per_model(tool, values, name) and isinstance(value, str):
@@ -119,7 +131,7 @@ def arguments(place: Place, tool: Tool, values: Values) -> list[str]:
         return [*tool.command, *free, *flags]
     if not values.get("target"):
         raise InputError("name what it writes")
-    out = place.workspace.models / _target(tool, values)
+    out = place.workspace.models / _target(values)
     return [*tool.command, *free, *flags, "-o", str(out)]
 
 
@@ -127,7 +139,7 @@ def start(place: Place, tool: Tool, values: Values) -> Job:
     """The job of a tool."""
     words = arguments(place, tool, values)
     if tool.writes:
-        target = place.workspace.models / _target(tool, values)
+        target = place.workspace.models / _target(values)
         if target.exists():
             raise InputError(f"there is '{target.name}' already", hint="Choose another name.")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +221,7 @@ def _path(place: Place, name: str, values: Values) -> str:
     return f"{entry.path}:{float(strength):g}" if strength not in (None, "", 1) else str(entry.path)
 
 
-def _target(tool: Tool, values: Values) -> str:
+def _target(values: Values) -> str:
     """The name of what is written: a file, or a folder where that is asked for."""
     bare = checked_name(str(values["target"])).removesuffix(_SUFFIX)
     folder = values.get("layout") == "diffusers" or values.get("dialect") == "peft"

@@ -8,7 +8,7 @@ from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, Sd
 from sdmerge.evolve.export.figures import importances
 from sdmerge.evolve.export.following import Following, Seen
 from sdmerge.evolve.genes import positions
-from sdmerge.evolve.ledger import read_description
+from sdmerge.evolve.ledger import STUDY, read_description
 from sdmerge.evolve.numbers import LIMITS, NUMBERS
 from sdmerge.evolve.opening import engines, study_from, study_in
 from sdmerge.evolve.run.study import Study
@@ -49,6 +49,7 @@ __all__ = [
     "NUMBERS",
     "PRESETS",
     "SAMPLING",
+    "STUDY",
     "Ancestor",
     "Asked",
     "Booth",

@@ -13,12 +13,12 @@ with the same decisions: scores are replayed, never drawn again.
 """
 
 from sdmerge.evolve.ledger.description import Description
-from sdmerge.evolve.ledger.folder import Ledger, claimed, create, read_description
+from sdmerge.evolve.ledger.folder import STUDY, Ledger, claimed, create, read_description
 from sdmerge.evolve.ledger.journal import Journal, Trial
 from sdmerge.evolve.ledger.rows import BASELINES, Entry, Generation, Key, Role, Row
 from sdmerge.evolve.ledger.state import State
 
 __all__ = [
-    "BASELINES", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role", "Row",
+    "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role", "Row",
     "State", "Trial", "claimed", "create", "read_description",
 ]  # fmt: skip

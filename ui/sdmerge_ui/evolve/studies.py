@@ -22,7 +22,6 @@ from sdmerge_ui.library import (
 )
 from sdmerge_ui.place import Place, checked_name
 
-STUDY = "study.yaml"
 _FILES = ("model", "clip", "tokenizer", "processor")
 _SHORT = {"guidance_scale": "guidance", "negative_prompt": "negative", "clip_skip": "clip-skip"}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sdmerge_ui.evolve import studies
 from sdmerge_ui.library import (
+    STUDY,
     Following,
     SdmergeError,
     Seen,
@@ -80,7 +81,7 @@ class Watch:
 
     def _seen(self, folder: Path) -> Seen | None:
         """The study now; None as long as it has not begun."""
-        if not (folder / studies.STUDY).is_file():
+        if not (folder / STUDY).is_file():
             return None
         with self._lock:
             if folder not in self._open:

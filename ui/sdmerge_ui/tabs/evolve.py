@@ -19,45 +19,47 @@ from sdmerge_ui.wire import on, wire
 NAME = "evolve"
 
 
-def build(frame: Frame) -> None:
+def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and their wires
     """The tab."""
     place, words = frame.place, frame.words
     watch = Watch(place)
     begun: list[str] = [one.name for one in studies.folders(place)]
-    with gr.Accordion(words("begin.title"), open=not begun, elem_id="sd-new-study") as setup:
-        with gr.Tabs(elem_id="sd-steps") as steps:
-            with gr.Tab(words("begin.step_ingredients"), id=1):
-                parts = element("parts", words, _parts(frame, EMPTY))
-            with gr.Tab(words("begin.step_space"), id=2):
-                marks = element("space", words, _space(frame, EMPTY))
-            with gr.Tab(words("begin.step_goal"), id=3):
-                prompts = element("form", words, goal.prompt_form(place, words, EMPTY))
-                with gr.Accordion(words("goal.paste"), open=False):
-                    lines = gr.Textbox(label=words("goal.lines"), lines=5, elem_id="sd-lines")
-                    with gr.Row(elem_classes=["lower"]):
-                        called = gr.Textbox(label=words("goal.name"), placeholder="portraits",
-                                            max_lines=1, elem_id="sd-lines-name")  # fmt: skip
-                        split = gr.Checkbox(True, label=words("goal.split"))
-                        keep = gr.Button(words("goal.keep"), elem_id="sd-keep-lines", size="md")
-                scorers = element("scorers", words, goal.scorers(place, words, EMPTY),
-                                  parts=("form",))  # fmt: skip
-            with gr.Tab(words("begin.step_budget"), id=4), gr.Row():
-                with gr.Column():
-                    engine = element("form", words, budget.engine_form(words, EMPTY))
-                with gr.Column():
-                    gr.Markdown(words("goal.how_long"))
-                    numbers = element("form", words, budget.number_form(words, EMPTY))
-                with gr.Column():
-                    gr.Markdown(words("goal.drawing"))
-                    sampler = element("form", words, budget.sampler_form(words, EMPTY))
-            with gr.Tab(words("begin.step_check"), id=5) as last:
-                result = element("begin", words, {"empty": True})
+    with (
+        gr.Accordion(words("begin.title"), open=not begun, elem_id="sd-new-study") as setup,
+        gr.Tabs(elem_id="sd-steps") as steps,
+    ):
+        with gr.Tab(words("begin.step_ingredients"), id=1):
+            parts = element("parts", words, _parts(frame, EMPTY))
+        with gr.Tab(words("begin.step_space"), id=2):
+            marks = element("space", words, _space(frame, EMPTY))
+        with gr.Tab(words("begin.step_goal"), id=3):
+            prompts = element("form", words, goal.prompt_form(place, words, EMPTY))
+            with gr.Accordion(words("goal.paste"), open=False):
+                lines = gr.Textbox(label=words("goal.lines"), lines=5, elem_id="sd-lines")
                 with gr.Row(elem_classes=["lower"]):
-                    name = gr.Textbox(label=words("begin.name"), placeholder="portraits",
-                                      max_lines=1, scale=3, elem_id="sd-study-name")  # fmt: skip
-                    added = gr.Dropdown([], multiselect=True, label=words("begin.added"), scale=4)
-                    start = gr.Button(words("begin.start"), variant="primary", scale=2,
-                                      elem_id="sd-evolve")  # fmt: skip
+                    called = gr.Textbox(label=words("goal.name"), placeholder="portraits",
+                                        max_lines=1, elem_id="sd-lines-name")  # fmt: skip
+                    split = gr.Checkbox(True, label=words("goal.split"))
+                    keep = gr.Button(words("goal.keep"), elem_id="sd-keep-lines", size="md")
+            scorers = element("scorers", words, goal.scorers(place, words, EMPTY),
+                              parts=("form",))  # fmt: skip
+        with gr.Tab(words("begin.step_budget"), id=4), gr.Row():
+            with gr.Column():
+                engine = element("form", words, budget.engine_form(words, EMPTY))
+            with gr.Column():
+                gr.Markdown(words("goal.how_long"))
+                numbers = element("form", words, budget.number_form(words, EMPTY))
+            with gr.Column():
+                gr.Markdown(words("goal.drawing"))
+                sampler = element("form", words, budget.sampler_form(words, EMPTY))
+        with gr.Tab(words("begin.step_check"), id=5) as last:
+            result = element("begin", words, {"empty": True})
+            with gr.Row(elem_classes=["lower"]):
+                name = gr.Textbox(label=words("begin.name"), placeholder="portraits",
+                                  max_lines=1, scale=3, elem_id="sd-study-name")  # fmt: skip
+                added = gr.Dropdown([], multiselect=True, label=words("begin.added"), scale=4)
+                start = gr.Button(words("begin.start"), variant="primary", scale=2,
+                                  elem_id="sd-evolve")  # fmt: skip
     view = element("study", words, watch.shown(words, ""))
     chosen, seen = gr.State(""), gr.State(None)
     sane, told = gr.State(None), gr.State(None)

@@ -19,6 +19,6 @@ from sdmerge.evolve.ledger.rows import BASELINES, Entry, Generation, Key, Role, 
 from sdmerge.evolve.ledger.state import State
 
 __all__ = [
-    "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role", "Row",
-    "State", "Trial", "claimed", "create", "read_description",
+    "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role",
+    "Row", "State", "Trial", "claimed", "create", "read_description",
 ]  # fmt: skip

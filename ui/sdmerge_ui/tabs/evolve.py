@@ -28,11 +28,11 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
         gr.Accordion(words("begin.title"), open=not begun, elem_id="sd-new-study") as setup,
         gr.Tabs(elem_id="sd-steps") as steps,
     ):
-        with gr.Tab(words("begin.step_ingredients"), id=1):
+        with gr.Tab(words("begin.step_ingredients"), id=1) as first_:
             parts = element("parts", words, _parts(frame, EMPTY))
-        with gr.Tab(words("begin.step_space"), id=2):
+        with gr.Tab(words("begin.step_space"), id=2) as two:
             marks = element("space", words, _space(frame, EMPTY))
-        with gr.Tab(words("begin.step_goal"), id=3):
+        with gr.Tab(words("begin.step_goal"), id=3) as three:
             prompts = element("form", words, goal.prompt_form(place, words, EMPTY))
             with gr.Accordion(words("goal.paste"), open=False):
                 lines = gr.Textbox(label=words("goal.lines"), lines=5, elem_id="sd-lines")
@@ -43,7 +43,7 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
                     keep = gr.Button(words("goal.keep"), elem_id="sd-keep-lines", size="md")
             scorers = element("scorers", words, goal.scorers(place, words, EMPTY),
                               parts=("form",))  # fmt: skip
-        with gr.Tab(words("begin.step_budget"), id=4), gr.Row():
+        with gr.Tab(words("begin.step_budget"), id=4) as four, gr.Row():
             with gr.Column():
                 engine = element("form", words, budget.engine_form(words, EMPTY))
             with gr.Column():
@@ -63,6 +63,7 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     view = element("study", words, watch.shown(words, ""))
     chosen, seen = gr.State(""), gr.State(None)
     sane, told = gr.State(None), gr.State(None)
+    checking = gr.State(False)
     forms = [parts, marks, prompts, scorers, engine, numbers, sampler]
 
     def show(draft: Draft) -> Any:
@@ -101,6 +102,9 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
         return {**found, "sanity": check.sanity(place, words, number)}, gr.Dropdown(
             choices=place.recipe_names()
         )
+
+    def again(wanted: bool, draft: Draft, name_: str, number: int | None) -> Any:
+        return look(draft, name_, number) if wanted else (gr.skip(), gr.skip())
 
     def sanity(draft: Draft, name_: str) -> Any:
         number = studies.sanity(place, draft.text).number
@@ -167,6 +171,10 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     checked = [frame.draft, name, sane]
     for event in (on(last.select, name.change), result.ready):
         wire(event, look, checked, [result, added])
+    # an edit may arrive after the tab was chosen
+    wire(frame.draft.change, again, [checking, *checked], [result, added])
+    wire(last.select, lambda: True, None, [checking])
+    wire(on(*(one.select for one in (first_, two, three, four))), lambda: False, None, [checking])
     wire(result.act, sanity, [frame.draft, name], [sane, result, frame.dock], mode="once")
     wire(start.click, begin, [frame.draft, name, added],
          [frame.draft, chosen, setup, frame.dock, view], mode="once", turn=TURN)  # fmt: skip

@@ -12,14 +12,6 @@ let more = 50;
 let model = false;
 let test = true;
 
-follow((value) => {
-  if (root.contains(document.activeElement) && ["SELECT", "INPUT"].includes(document.activeElement.tagName)
-    && document.activeElement.type !== "checkbox" && root.dataset.name === value.name && root.dataset.state === value.state) return draw(value);
-  root.dataset.name = value.name;
-  root.dataset.state = value.state ?? "";
-  root.replaceChildren(head(value), body);
-  draw(value);
-});
 const body = h("div", { class: "body" });
 
 function head(value) {
@@ -127,3 +119,12 @@ function parallel(data) {
   svg.append(...data.lines.slice(kept.length).map((one) => line(one, "rest")), ...kept.map((one) => line(one, "kept")));
   return h("div", {}, svg, h("p", { class: "help" }, w("study.kept", { count: kept.length, all: data.count })));
 }
+
+follow((value) => {
+  if (root.contains(document.activeElement) && ["SELECT", "INPUT"].includes(document.activeElement.tagName)
+    && document.activeElement.type !== "checkbox" && root.dataset.name === value.name && root.dataset.state === value.state) return draw(value);
+  root.dataset.name = value.name;
+  root.dataset.state = value.state ?? "";
+  root.replaceChildren(head(value), body);
+  draw(value);
+});

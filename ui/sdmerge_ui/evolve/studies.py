@@ -174,3 +174,15 @@ def without_search(text: str) -> str:
         {key: one for key, one in stage.items() if key not in ("evolve", "grid")}
         for stage in documents(text)
     ])  # fmt: skip
+
+
+def wanted(place: Place, job: Job | None) -> int:
+    """How many candidates a job searches for at most; 0 if that is not known."""
+    if job is None:
+        return 0
+    words = place.jobs.asked(job.number).arguments
+    if "--trials" in words:
+        return int(words[words.index("--trials") + 1])
+    if not job.recipe.is_file():
+        return 0
+    return int(value_at(stage_of(job.recipe.read_text("utf-8")), "evolve.trials") or 0)

@@ -98,7 +98,7 @@ class Watch:
             "engine": study.engine.title,
             "objective": history.objectives[0],
             "trials": len(history.searched) + len(seen.asked),
-            "of": study.budget.trials or 0,
+            "of": studies.wanted(self.place, studies.job_of(self.place, folder)),
             "generations": seen.generations,
             "failed": len(history.searched) - len(searched),
             "alarms": [words("study.alarm_at", generation=one.generation, what=one.words)

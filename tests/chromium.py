@@ -44,8 +44,14 @@ def start(playwright: Playwright) -> Browser:
     raise FileNotFoundError("there is no Chromium: run `playwright install chromium`")
 
 
+_STARTED: list[Browser] = []
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
+    if _STARTED:  # Playwright starts once in a process, whoever asks first
+        yield _STARTED[0]
+        return
     with sync_playwright() as playwright:
         try:
             browser = start(playwright)
@@ -56,8 +62,12 @@ def chromium() -> Iterator[Browser]:
                 with contextlib.suppress(FileNotFoundError):
                     subprocess.run(command, check=False, timeout=600)
             browser = start(playwright)
-        yield browser
-        browser.close()
+        _STARTED.append(browser)
+        try:
+            yield browser
+        finally:
+            _STARTED.clear()
+            browser.close()
 
 
 @dataclass

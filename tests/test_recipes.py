@@ -20,7 +20,7 @@ RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 ON_SAMPLES = [path for path in RECIPES if not path.stem.startswith("evo")]
 """The others are of published models (see test_evosdxl.py)."""
 TEXT = README.read_text("utf-8")
-GROUPS = ("lora", "embedding")
+GROUPS = ("lora", "embedding", "study", "runs")
 
 
 @pytest.mark.parametrize("path", ON_SAMPLES, ids=lambda path: path.stem)

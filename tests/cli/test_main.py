@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tiny import ROOT, cli, copy, load, recipe, words
 
-import sdmerge.adapters
+import sdmerge.inventory
 from sdmerge.cli.main import COMMANDS, run
 from sdmerge.cli.output import Output
 from sdmerge.manifest import manifest
@@ -143,7 +143,7 @@ def test_a_bug_of_ours_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(path: Path, **options: bool) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(sdmerge.adapters, "open_model", broken)
+    monkeypatch.setattr(sdmerge.inventory, "open_model", broken)
     said = cli("inspect", words())
     assert said.code == 1
     assert "a bug of ours: ZeroDivisionError: of all things" in said.err
@@ -154,7 +154,7 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(path: Path, **options: bool) -> bytearray:
         return bytearray(1 << 62)
 
-    monkeypatch.setattr(sdmerge.adapters, "open_model", greedy)
+    monkeypatch.setattr(sdmerge.inventory, "open_model", greedy)
     said = cli("inspect", words())
     assert said.code == 3
     assert "not enough memory" in said.err

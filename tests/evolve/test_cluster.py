@@ -17,6 +17,12 @@ ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own are not ours to mend
 
 
+def test_no_cluster_is_an_error_in_words() -> None:
+    # stands before the cluster of the other tests is started
+    with pytest.raises(InputError, match="there is no cluster"):
+        Cluster(Formula(), "auto", 1)
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[object]:
     """A head with two processors; more nodes can be added."""
@@ -73,8 +79,3 @@ def test_what_actors_cannot_open_is_said_at_once(nodes: object) -> None:
     with pytest.raises(ValueError, match="no scorer here"):
         list(cluster.run(jobs(2)))
     cluster.close()
-
-
-def test_no_cluster_is_an_error_in_words() -> None:
-    with pytest.raises(InputError, match="there is no cluster"):
-        Cluster(Formula(), "auto", 1)

@@ -81,12 +81,18 @@ class RecipeCommand(click.Command):
     only: str | None = None
     """The method whose parameters it takes; None: of any."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._flags: dict[str, click.Option] = {}
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        known = {option for param in self.params for option in param.opts}
+        own = super().get_params(ctx)
+        known = {option for param in own for option in param.opts}
         # a word that the command has itself means that; --set says the other
-        every = _all_params(self.only).items()
-        self.params.extend(_flag(param) for name, param in every if f"--{name}" not in known)
-        return super().get_params(ctx)
+        for name, param in _all_params(self.only).items():
+            if f"--{name}" not in known and name not in self._flags:
+                self._flags[name] = _flag(param)
+        return [*own, *self._flags.values()]
 
 
 def _flag(param: Param) -> click.Option:

@@ -26,6 +26,14 @@ from sdmerge.sample.settings import read_sampling
 from sdmerge.sample.sweep.variants import recipe_text
 from sdmerge.workspace import Workspace
 
+_DRAWING = (
+    ("transformers", "CLIPTextModel"),
+    ("transformers", "CLIPTokenizer"),
+    ("diffusers", "StableDiffusionPipeline"),
+    ("diffusers", "StableDiffusionXLPipeline"),
+)
+"""What loads nearly all that drawing needs; pipelines bring their networks."""
+
 
 class Studio:
     """A LiveMerge that stays. A job holds `turns.job()` while it uses `live` and `drawer`."""
@@ -33,6 +41,7 @@ class Studio:
     def __init__(self, device: str, turns: Turns) -> None:
         self._device = device
         self._turns = turns
+        self._loading = threading.Lock()
         self._set_up()
 
     def _set_up(self) -> None:
@@ -44,12 +53,17 @@ class Studio:
         self._beside = Drawer(self.live, apart=True)
 
     def warm(self) -> None:
-        """Load the libraries that the first picture needs."""
-        importlib.import_module("diffusers")
-        importlib.import_module("transformers")
+        """Load the libraries that pictures need, once; whoever draws waits for that.
+
+        Two threads may not load them at once: their modules come bit by bit.
+        """
+        with self._loading:
+            for library, name in _DRAWING:
+                getattr(importlib.import_module(library), name)
 
     def drawer(self, inversions: Sequence[Inversion] = ()) -> Drawer:
         """Draws for a job, and lets previews go first at every step."""
+        self.warm()
         self._forget()
         return Drawer(self.live, inversions=inversions, pause=self._give_way)
 
@@ -57,6 +71,7 @@ class Studio:
         """What the wish asks for. Whatever is wrong with it is an error before any work."""
         recipe = parse_recipe(wish.recipe, "recipe", wish.folder, wish.settings)
         sampling = read_sampling(wish.sampling)
+        self.warm()
         shots = [Shot(prompt, seed, sampling) for prompt, seed in wish.shots]
         planned = plan(
             recipe, roots=workspace.model_roots, allow_pickle=wish.allow_pickle,

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+
+@contextmanager
+def whole_folder(path: Path) -> Generator[Path]:
+    """Write a folder at the path given; it stands at `path` if the block ends well, else not."""
+    remove_stale_folders(path)
+    partial = partial_folder(path)
+    try:
+        yield partial
+        publish_folder(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def partial_folder(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +15,7 @@ from sdmerge.adapters.lora.writing import Encoded
 from sdmerge.errors import FileError, InputError
 from sdmerge.tensors.dtypes import code_of
 from sdmerge.tensors.header import encode_header
-from sdmerge.tensors.partial_folder import (
-    partial_folder,
-    publish_folder,
-    remove_stale_folders,
-)
+from sdmerge.tensors.partial_folder import whole_folder
 from sdmerge.tensors.positional import PositionalFile
 from sdmerge.tensors.space import free_space_for
 from sdmerge.tensors.spec import TensorSpec
@@ -144,9 +139,7 @@ def _write_folder(
     path: Path, encoded: Encoded, metadata: Mapping[str, str], slot: str | None
 ) -> None:
     free_space_for(path, sum(one.nbytes for one in encoded.tensors.values()))
-    remove_stale_folders(path)
-    partial = partial_folder(path)
-    try:
+    with whole_folder(path) as partial:
         for network, settings in encoded.settings.items():
             folder = partial / network if len(encoded.settings) > 1 else partial
             folder.mkdir(parents=True)
@@ -159,9 +152,6 @@ def _write_folder(
             text = json.dumps(settings, indent=2, sort_keys=True)
             with PositionalFile.create(folder / CONFIG_NAME, shown_as=path) as file:
                 file.write(text.encode(), 0)
-        publish_folder(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _adapters(path: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,35 +14,39 @@ from sdmerge.sample.grid import Axis, Cell, Grid, append_cell, cell_id, create, 
 from sdmerge.sample.picture import Record, save_picture
 from sdmerge.sample.sheet import save
 from sdmerge.sample.sweep.variants import recipe_text
+from sdmerge.tensors.partial_folder import whole_folder
 
 FOLDER = "test"
 
 
 def write_gallery(study: Path, run: TestRun, contenders: Sequence[Contender], exam: Exam) -> Path:
     """The kept pictures of a test as a grid in the study's folder, in place of an older one."""
-    folder = study / FOLDER
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     places = sorted({place for _, place in run.pictures})
     lines = [exam.lines[place].prompt for place in places]
-    names = tuple(one.name for one in contenders)
-    axes = (Axis("model", names), Axis("prompt", tuple(places), tuple(lines)))
-    create(partial, Grid(axes, f"{study.name}: test"))
-    for one in contenders:
-        text, identity = recipe_text(one.recipe), recipe_id(one.recipe)
-        for place in places:
-            values = {"model": one.name, "prompt": place}
-            prompt, seed = exam.lines[place].prompt, exam.seeds[place][0]
-            sampling = dict(one.sampling)
-            name = cell_id(values, recipe_id=identity, prompt=prompt, seed=seed, settings=sampling)
-            scores = {column: rows[place][0] for column, rows in _scores(run, one.name).items()}
-            cell = Cell(name, values, prompt, seed, f"cells/{name}.png", identity, scores)
-            record = Record(prompt, seed, text, identity, sampling, values)
-            save_picture(run.pictures[one.name, place], picture_path(partial, cell), record)
-            append_cell(partial, cell)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return folder
+    axes = (
+        Axis("model", tuple(one.name for one in contenders)),
+        Axis("prompt", tuple(places), tuple(lines)),
+    )
+    with whole_folder(study / FOLDER) as partial:
+        create(partial, Grid(axes, f"{study.name}: test"))
+        for one in contenders:
+            _append(partial, one, run, exam, places)
+    return study / FOLDER
+
+
+def _append(folder: Path, one: Contender, run: TestRun, exam: Exam, places: Sequence[int]) -> None:
+    """Write the cells of one contender."""
+    text, identity = recipe_text(one.recipe), recipe_id(one.recipe)
+    sampling = dict(one.sampling)
+    for place in places:
+        values = {"model": one.name, "prompt": place}
+        prompt, seed = exam.lines[place].prompt, exam.seeds[place][0]
+        name = cell_id(values, recipe_id=identity, prompt=prompt, seed=seed, settings=sampling)
+        scores = {column: rows[place][0] for column, rows in _scores(run, one.name).items()}
+        cell = Cell(name, values, prompt, seed, f"cells/{name}.png", identity, scores)
+        record = Record(prompt, seed, text, identity, sampling, values)
+        save_picture(run.pictures[one.name, place], picture_path(folder, cell), record)
+        append_cell(folder, cell)
 
 
 def gallery_sheet(study: Path, path: Path) -> bool:

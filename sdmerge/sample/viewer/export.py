@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sdmerge.sample.grid import picture_path, read_cells
 from sdmerge.sample.grid.folder import CELLS, GRID
 from sdmerge.sample.viewer.page import page
 from sdmerge.sample.written import written
+from sdmerge.tensors.partial_folder import whole_folder
 
 PAGE = "grid.html"
 
@@ -50,14 +50,8 @@ def _export_folder(folder: Path, target: Path) -> Path:
         hint = "Only an exported grid is replaced; choose another name."
         raise InputError("is not a grid", where=str(target), hint=hint)
     _refuse_missing(folder)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    try:
+    with whole_folder(target) as partial:
         _copy(folder, partial)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target / PAGE
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from sdmerge.sample.page import one_page
 from sdmerge.sample.viewer.data import grid_data
 
 _STYLES = ("page", "table", "closeup", "vote")
@@ -19,7 +16,6 @@ _SCRIPTS = (
     "dom", "words", "model", "zoom", "state", "layout", "table", "closeup", "strengths",
     "ballot", "vote", "toolbar", "panel", "keys", "main",
 )  # fmt: skip
-GENERATOR = f"sdmerge {version('sdmerge')}"
 
 
 def page(
@@ -39,32 +35,17 @@ def page(
     parts = "\n".join(_asset(f"script/{name}.js") for name in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{parts}}})();\n'
     words = json.loads(_asset("words.json"))
-    return _asset("page.html").format(
-        generator=GENERATOR,
-        policy=_policy(style, script),
-        title=html.escape(grid["title"] or "sdmerge"),
-        style=style,
-        script=script,
-        data=_inert({**grid, "votes": list(votes), "post": post, "words": words}),
-    )
+    data = _inert({**grid, "votes": list(votes), "post": post, "words": words})
+    return one_page(
+        grid["title"] or "sdmerge", style, script,
+        '<div id="viewer"><noscript>This page needs JavaScript.</noscript></div>\n'
+        f'<script type="application/json" id="grid">{data}</script>',
+        img_src="'self' file: data: blob:", connect_src="'self'",
+    )  # fmt: skip
 
 
 def _asset(name: str) -> str:
     return (files("sdmerge.sample.viewer") / "assets" / name).read_text("utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """Only this very script runs, nothing is loaded but pictures beside the page."""
-    return "; ".join((
-        "default-src 'none'", f"script-src {digest(script)}", f"style-src {digest(style)}",
-        "img-src 'self' file: data: blob:", "connect-src 'self'", "form-action 'none'",
-        "base-uri 'none'",
-    ))  # fmt: skip
-
-
-def digest(text: str) -> str:
-    """How a policy names the one script or style that may be used."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _inert(data: Mapping[str, Any]) -> str:

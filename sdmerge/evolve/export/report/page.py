@@ -9,9 +9,9 @@ from importlib.resources import files
 
 from sdmerge.evolve.export.history import History, Validation
 from sdmerge.evolve.export.report.table import table_of_test
-from sdmerge.evolve.export.report.words import Html, element, escaped, say
+from sdmerge.evolve.export.report.words import Html, element, say
 from sdmerge.evolve.export.verdict import Said, Table, verdicts
-from sdmerge.sample.viewer.page import GENERATOR, digest
+from sdmerge.sample.page import one_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,7 @@ def report(
         element("h2", say("recipe")),
         element("pre", recipe),
     ]
-    policy = "; ".join((
-        "default-src 'none'", f"script-src {digest(script)}", f"style-src {digest(style)}",
-        "img-src data:", "form-action 'none'", "base-uri 'none'",
-    ))  # fmt: skip
-    return _asset("page.html").format(
-        generator=GENERATOR, policy=policy, title=escaped(f"{history.name}: sdmerge"),
-        style=style, script=script, body="\n".join(parts),
-    )  # fmt: skip
+    return one_page(f"{history.name}: sdmerge", style, script, "\n".join(parts))
 
 
 def _head(history: History) -> Html:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from torch import Tensor
 from sdmerge.errors import MethodError, UnknownMethod, nearest
 from sdmerge.manifest import FitSpec, MethodSpec, ProbeKind, Rotation, Seen, Side, Unit, manifest
 from sdmerge.masks import Random
+from sdmerge.named import Named
 from sdmerge.params import Scalar, details, read_params, summary
 from sdmerge.place import Place
 from sdmerge.whole import Whole
@@ -174,36 +175,16 @@ def _keywords(function: Callable[..., Any]) -> Mapping[str, str]:
     return {name.rstrip("_"): name for name in inspect.signature(function).parameters}
 
 
-class Registry(Mapping[str, Method]):
+class Registry(Named[Method]):
     """Methods by name. A value: copyable, `add` refuses a second method of the same name."""
 
-    def __init__(self, methods: Iterable[Method] = ()) -> None:
-        self._methods: dict[str, Method] = {}
-        for method in methods:
-            self.add(method)
+    taken = MethodError
 
-    def add(self, method: Method) -> None:
-        """Add `method`; the name must be free."""
-        if method.name in self._methods:
-            other = self._methods[method.name].body.__module__
-            raise MethodError(
-                f"'{method.name}' is defined in {method.body.__module__} and in {other}"
-            )
-        self._methods[method.name] = method
-
-    def __getitem__(self, name: str) -> Method:
-        if name in self._methods:
-            return self._methods[name]
+    def unknown(self, name: str) -> Method:
         if name in manifest():
             what = f"the method '{name}' has no body here"
             raise UnknownMethod(what, hint="Load its plug-in with --plugin.")
-        raise UnknownMethod(f"there is no method '{name}'", hint=nearest(name, self._methods))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._methods)
-
-    def __len__(self) -> int:
-        return len(self._methods)
+        raise UnknownMethod(f"there is no method '{name}'", hint=nearest(name, self))
 
 
 METHODS = Registry()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import ScorerError, UnknownScorer, nearest
+from sdmerge.named import Named
 from sdmerge.params import Scalar, details, read_params, summary
 from sdmerge.scoring.batch import Batch
 from sdmerge.scoring.choice import PYTHON, Choice, checked
@@ -38,6 +39,11 @@ class Scorer:
     spec: ScorerSpec
     body: Body
     load: Callable[..., Any] | None
+
+    @property
+    def name(self) -> str:
+        """The word in recipes and after --with."""
+        return self.spec.name
 
     def open(self, loader: Loader, choice: Choice) -> Judge:
         """The scorer with its model loaded; one that is loaded already is shared."""
@@ -88,36 +94,18 @@ class Judge:
             raise ScorerError(f"{self.name} compares pictures with references", hint=hint)
 
 
-class Scorers(Mapping[str, Scorer]):
+class Scorers(Named[Scorer]):
     """Scorers by name. A value: `add` refuses a second scorer of the same name."""
 
-    def __init__(self) -> None:
-        self._scorers: dict[str, Scorer] = {}
+    taken = ScorerError
 
-    def add(self, scorer: Scorer) -> None:
-        """Add `scorer`; the name must be free."""
-        name = scorer.spec.name
-        if name in self._scorers:
-            other = self._scorers[name].body.__module__
-            what = f"'{name}' is defined in {scorer.body.__module__} and in {other}"
-            raise ScorerError(what)
-        self._scorers[name] = scorer
-
-    def __getitem__(self, name: str) -> Scorer:
-        if name in self._scorers:
-            return self._scorers[name]
+    def unknown(self, name: str) -> Scorer:
         if name.startswith(PYTHON):
             return _function(name)
-        hint = nearest(name, self._scorers)
+        hint = nearest(name, self)
         if name in scorer_manifest():
             hint = "Load its plug-in with --plugin."
         raise UnknownScorer(f"there is no scorer '{name}'", hint=hint)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._scorers)
-
-    def __len__(self) -> int:
-        return len(self._scorers)
 
 
 SCORERS = Scorers()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ from sdmerge.errors import EngineError, UnknownEngine, nearest
 from sdmerge.evolve.engine.algorithm import Algorithm, Setup
 from sdmerge.evolve.engine.running import Engine, Running, go_on, read_state
 from sdmerge.evolve.genes import Candidate, Gene, Kind
+from sdmerge.named import Named
 from sdmerge.params import Param, Scalar, details, find_param, read_params, summary
 
 Body = Callable[..., Algorithm]
@@ -94,36 +95,18 @@ class EngineSpec:
                 raise EngineError(what, hint=f"Start within {_range(gene)}.")
 
 
-class Engines(Mapping[str, EngineSpec]):
+class Engines(Named[EngineSpec]):
     """Engines by name. A value: `add` refuses a second engine of the same name."""
 
-    def __init__(self) -> None:
-        self._engines: dict[str, EngineSpec] = {}
-
-    def add(self, spec: EngineSpec) -> None:
-        """Add `spec`; the name must be free."""
-        if spec.name in self._engines:
-            other = self._engines[spec.name].body.__module__
-            what = f"'{spec.name}' is defined in {spec.body.__module__} and in {other}"
-            raise EngineError(what)
-        self._engines[spec.name] = spec
+    taken = EngineError
 
     def restore(self, state: bytes) -> Engine:
         """The engine, whichever it is, that wrote `state`."""
         return self[str(read_state(state).get("engine"))].restore(state)
 
-    def __getitem__(self, name: str) -> EngineSpec:
-        if name in self._engines:
-            return self._engines[name]
-        known = ", ".join(sorted(self._engines))
-        hint = f"{nearest(name, self._engines)} Known: {known}.".strip()
+    def unknown(self, name: str) -> EngineSpec:
+        hint = f"{nearest(name, self)} Known: {', '.join(sorted(self))}.".strip()
         raise UnknownEngine(f"there is no engine '{name}'", hint=hint)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._engines)
-
-    def __len__(self) -> int:
-        return len(self._engines)
 
 
 ENGINES = Engines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 BASE = str(SAMPLES / "models" / "base")
 POOL = ("japanese", "ukiyoe", "distilled")
+_FEW = [few for count in (1, 2, 3) for few in itertools.combinations(POOL, count)]
 LAMBDAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 SAMPLING: Mapping[str, Any] = {"steps": 2, "guidance_scale": 1.0}
 """As the distilled model is used; with four steps or guidance nobody would need it here."""
@@ -109,6 +111,8 @@ def fixed_rows() -> list[Fixed]:
     return [
         *(Fixed(name, {"": alone(name)}) for name in ("base", *POOL, "distractor")),
         Fixed("uniform soup", {"": _equal(POOL, 1 / len(POOL))}),
+        # a greedy soup is one of these
+        Fixed("best of all soups", {"+".join(few): _equal(few, 1 / len(few)) for few in _FEW}),
         Fixed("slerp (japanese, ukiyoe)", {"": _slerp()}),
         Fixed("japanese + ukiyoe", {"": merged("task_arithmetic", dict.fromkeys(POOL[:2], 1.0))}),
         Fixed("task arithmetic, one λ", {f"{x:g}": _equal(POOL, x) for x in LAMBDAS}),

@@ -260,12 +260,12 @@ def faded(weights: Weights, *, fading: Fraction = 0.5) -> Weight:
 @pytest.fixture
 def plugin(tmp_path: Path) -> Iterator[Path]:
     """A file with a method in it, forgotten again afterwards."""
-    methods, specs = dict(METHODS._methods), dict(manifest()._specs)
+    methods, specs = dict(METHODS._entries), dict(manifest()._specs)
     path = tmp_path / "faded.py"
     path.write_text(PLUGIN)
     yield path
-    METHODS._methods.clear()
-    METHODS._methods.update(methods)
+    METHODS._entries.clear()
+    METHODS._entries.update(methods)
     manifest()._specs = specs
     sys.modules.pop("sdmerge_plugin_faded", None)
 

@@ -149,15 +149,17 @@ def test_many_at_once(server: VoteServer, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="ctrl-C cannot be sent to one process there")
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
     folder = make_grid(tmp_path / "grid")
-    run = subprocess.Popen(
-        [sys.executable, "-u", "-m", "sdmerge", "vote", str(folder), "--no-open"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert run.stderr is not None
-    address = re.findall(r"http://\S+", run.stderr.readline())[0]
-    with urllib.request.urlopen(address.partition("#")[0], timeout=5) as answer:
-        assert b"sdmerge" in answer.read()
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=20)
+    asked = [sys.executable, "-u", "-m", "sdmerge", "vote", str(folder), "--no-open"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(asked, cwd=ROOT, **pipes) as run:
+        try:
+            assert run.stderr is not None
+            address = re.findall(r"http://\S+", run.stderr.readline())[0]
+            with urllib.request.urlopen(address.partition("#")[0], timeout=60) as answer:
+                assert b"sdmerge" in answer.read()
+            run.send_signal(signal.SIGINT)
+            out, err = run.communicate(timeout=120)
+        finally:
+            run.kill()
     assert run.returncode == 0, err
     assert "0 votes that tell; not settled yet" in out

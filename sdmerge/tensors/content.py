@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import threading
 import time
 from pathlib import Path
 from typing import cast
 
 from sdmerge.errors import FileError
+from sdmerge.written import write
 
 # A file rewritten within one tick of its disk's clock keeps its time, so what was changed just now
 # is not remembered. FAT ticks every two seconds.
@@ -67,12 +67,6 @@ def _is_row(row: object) -> bool:
 
 def _remember(cache: Path, key: str, row: list[object]) -> None:
     # Two processes may each lose the other's newest row; it is then hashed once more.
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
     # A cache that cannot be written costs only time.
     with _LOCK, contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(json.dumps({**_read(cache), key: row}, indent=1), encoding="utf-8")
-            partial.replace(cache)
-        finally:
-            partial.unlink(missing_ok=True)
+        write(cache, json.dumps({**_read(cache), key: row}, indent=1).encode())

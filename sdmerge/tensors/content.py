@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -40,6 +43,13 @@ def sha256_of(path: Path, cache: Path | None) -> str:
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror}", where=str(path)) from error
     return digest
+
+
+def hashes_of(files: Sequence[Path], cache: Path | None) -> dict[Path, str]:
+    """The sha256 of each file, several at a time."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(functools.partial(sha256_of, cache=cache), files)
+        return dict(zip(files, found, strict=True))
 
 
 def _stamp(path: Path) -> list[object]:

@@ -30,8 +30,8 @@ from sdmerge.evolve.ledger import (
     claimed,
     create,
     read_description,
+    refuse_sqlite,
 )
-from sdmerge.evolve.ledger.journal import refuse_sqlite
 from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers import Local
 from sdmerge.scoring.prompts import Line

@@ -93,13 +93,14 @@ def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, 
     from sdmerge.evolve.export.placing import placed
     from sdmerge.evolve.export.reading import read_history
     from sdmerge.evolve.export.winner import choose
-    from sdmerge.evolve.ledger import Ledger
+    from sdmerge.evolve.ledger import Ledger, refuse_changed
 
     study = reopened(session, folder, allow_pickle=options["allow_pickle"])
     if study.by_hand:
         hint = "Its winner is what `sdmerge study best` prints."
         raise InputError("is judged by people, there is no test", where=str(folder), hint=hint)
     kinds = {one.name: one.kind for one in study.baselines}
+    refuse_changed(folder, study.models.hashes())
     history = read_history(Ledger(folder), study.options, study.space.genes, kinds)
     chosen = choose(history)
     sampling = study.options.sampling

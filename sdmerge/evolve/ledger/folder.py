@@ -12,12 +12,12 @@ from sdmerge.claim import claim
 from sdmerge.errors import FileError, InputError
 from sdmerge.evolve.exam import Exam
 from sdmerge.evolve.ledger import state as states
-from sdmerge.evolve.ledger.description import Description, read
+from sdmerge.evolve.ledger.description import STUDY, Description, read
 from sdmerge.evolve.ledger.rows import Book, Generation, Key, Row, checked
 from sdmerge.evolve.ledger.state import State
 from sdmerge.written import write
 
-STUDY, EVALUATIONS, EXAMS = "study.yaml", "evaluations.jsonl", "exams.jsonl"
+EVALUATIONS, EXAMS = "evaluations.jsonl", "exams.jsonl"
 GENERATIONS, STATE, PICTURES, LOCK = "generations.jsonl", "state.bin", "pictures", "lock"
 
 
@@ -60,6 +60,13 @@ def create(folder: Path, description: Description, *, resume: bool) -> None:
         hint = "Its scores would not be comparable: choose another folder, or take it back."
         what = "the study there is another one: " + "; ".join(changes)
         raise InputError(what, where=str(folder), hint=hint)
+
+
+def refuse_changed(folder: Path, files: Mapping[str, str]) -> None:
+    """Nothing if `files`, the hashes of models by name, are those that the study began with."""
+    if changed := read_description(folder).changed_files(files):
+        hint = "Its scores are those of other files: bring these back, or search anew."
+        raise InputError("; ".join(changed), where=str(folder), hint=hint)
 
 
 class Ledger:

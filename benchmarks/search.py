@@ -73,6 +73,9 @@ class Free:
         self.calls += 1
         return Evaluation({"fit": tuple((math.sin(self.calls + n),) for n in range(16))})
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def engine_alone(name: str, genes: int, candidates: int) -> float:
     """Milliseconds per candidate of asking and telling."""

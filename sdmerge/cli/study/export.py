@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,10 @@ def _tested(session: Session, work: _Work, options: Mapping[str, Any]) -> Any:
         lines = _lines(work, prompts)
         images = options["seeds"] or work.study.options.images
         exam = contest.exam_of(lines, images, work.study.options.seed, before)
-        evaluator = evaluator_spec(session, work.study, options).open()
-        with session.output.progress("testing", pieces="models") as advance:
+        with (
+            closing(evaluator_spec(session, work.study, options).open()) as evaluator,
+            session.output.progress("testing", pieces="models") as advance,
+        ):
 
             def told(done: int, total: int, name: str) -> None:
                 advance(done, total, f"testing {name}" if name else "testing")

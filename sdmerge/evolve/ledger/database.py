@@ -33,7 +33,7 @@ def open_database(url: str) -> RDBStorage:
         # a server ends connections that are idle for hours; each is tried before it is used
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     except ImportError as error:
-        hint = "pip install 'sdmerge[postgres]'"
+        hint = f"pip install 'sdmerge[postgres]', for {_EXAMPLE}"
         raise InputError("its driver is not installed", where=_where(url), hint=hint) from error
     except Exception as error:  # whatever the driver raises
         hint = f"For example {_EXAMPLE}; the database has to exist."

@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def measure(options: Any) -> dict[str, Any]:
-    """Milliseconds per candidate of every engine, and whether the fast ones are as fast as meant."""
+    """Milliseconds per candidate, and whether the engines that are to be fast are."""
     single = [name for name, one in ENGINES.items() if one.objectives[0] == 1 and name != "gp"]
     wide = [name for name in single if not ENGINES[name].needs or name in FAST]
     names, sizes = (FAST, (100,)) if options.quick else (wide, (10, 30, 100))

@@ -5,8 +5,8 @@ draw Japanese prompts in ukiyo-e in two steps without guidance, which no parent 
 them with merges that nobody searched. What searches maximise is the CLIP score of `clip_a`; what is
 reported is the oracle's and `clip_b`'s word on held-out prompts and fresh noise. About two hours of
 one core; stopped, it goes on where it was. `--quick` tries everything with few pictures, `--only`
-the searches whose names hold a word, and `--part N/OF` does a share of the searches, so that several
-processes may divide them: the last of them has to be run again without it for the tables.
+the searches whose names hold a word. `--part N/OF` does a share of the searches, so that several
+processes may divide them; without it the tables are made of what they found.
 """
 
 from __future__ import annotations

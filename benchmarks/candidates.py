@@ -57,7 +57,7 @@ class Case:
     trials: int
 
     def recipe(self, folder: Path) -> Recipe:
-        """Task arithmetic with a weight per model to be found; its prompts are put into `folder`."""
+        """Task arithmetic with a weight per model to be found; its prompts go into `folder`."""
         base, *others = self.models
         lines = (SAMPLES / "prompts" / "search.jsonl").read_text("utf-8").splitlines()
         text = "\n".join(lines[: self.prompts])

@@ -12,8 +12,6 @@ from tiny import ROOT, cli, listing, recipe
 
 from sdmerge.scoring.prompts import read_prompts
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
-
 SAMPLES = ROOT / "samples"
 PROMPTS = {
     "search": ("浮世絵風、黒い背景に白い丸", "浮世絵風、青い背景に黄色い四角"),

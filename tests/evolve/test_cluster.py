@@ -40,10 +40,13 @@ def nodes() -> Iterator[object]:
 
 def test_actors_find_what_one_process_finds_even_if_one_dies(nodes: object, tmp_path: Path) -> None:
     search(tmp_path / "here", options(), Budget(trials=12))
-    cluster = Cluster(Formula(), nodes.address, 2)  # type: ignore[attr-defined]
+    closed = tmp_path / "closed"
+    cluster = Cluster(Formula(closed=closed), nodes.address, 2)  # type: ignore[attr-defined]
     search(tmp_path / "there", options(), Budget(trials=12), cluster)
     assert told_of(tmp_path / "there") == told_of(tmp_path / "here")
+    assert not closed.exists()
     cluster.close()
+    assert closed.exists()
 
     mortal = Cluster(Formula(mischief="die", once=tmp_path), nodes.address, 2)  # type: ignore[attr-defined]
     found = list(mortal.run(jobs(6, bad=1)))

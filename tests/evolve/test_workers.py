@@ -77,6 +77,18 @@ def test_processes_find_what_one_process_finds(
     assert told_of(tmp_path / "one") == told_of(tmp_path / "two")
 
 
+def test_workers_tidy_up_when_they_are_let_go(
+    processes: Callable[..., Processes], tmp_path: Path
+) -> None:
+    for number, executor in enumerate((Local, processes)):
+        closed = tmp_path / str(number)
+        made = executor(Formula(closed=closed))
+        assert len(list(made.run(jobs(2)))) == 2
+        assert not closed.exists()
+        made.close()
+        assert closed.exists()
+
+
 def test_a_worker_that_dies_is_replaced_and_its_job_done_again(
     processes: Callable[..., Processes], tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def _numbers(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--ray", metavar="ADDRESS",
               help="Evaluate on a Ray cluster, with --workers: auto, or its address.")  # fmt: skip
 @click.option("--storage", default="", metavar="URL",
-              help="Keep Optuna's trials in this PostgreSQL (sdmerge[postgres]), not in a file.")  # fmt: skip
+              help="Keep Optuna's trials in this PostgreSQL: sdmerge[postgres].")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
               help="Change a value of the recipe; may be repeated.")  # fmt: skip
 @click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")

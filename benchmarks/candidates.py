@@ -222,7 +222,7 @@ class Naive:
         from diffusers import DiffusionPipeline
 
         run(plan(recipe, cache=self.cache), FolderSink(self.target))
-        pipeline: Any = DiffusionPipeline.from_pretrained(self.target, torch_dtype=torch.float32)
+        pipeline: Any = DiffusionPipeline.from_pretrained(self.target, dtype=torch.float32)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 

@@ -19,8 +19,7 @@ from sdmerge.workspace import Workspace
 SAMPLES = ROOT / "samples"
 MODELS, SCORERS = SAMPLES / "models", SAMPLES / "scorers"
 SEARCHED = f"""
-merge_method: task_arithmetic
-base_model: {MODELS / "base"}
+merge_method: linear
 models:
   - model: {MODELS / "japanese"}
     name: ja
@@ -71,7 +70,7 @@ def test_what_a_search_leaves(study: Path) -> None:
     assert any(name.startswith("pictures/0000/") for name in names)
     assert not [name for name in names if name.endswith(".partial")]
     said = cli("study", "show", study, "--json").data
-    assert [one["name"] for one in said["baselines"]][:3] == ["base", "ja", "ukiyoe"]
+    assert [one["name"] for one in said["baselines"]][:2] == ["ja", "ukiyoe"]
     assert {"uniform soup", "start"} <= {one["name"] for one in said["baselines"]}
     assert all(one["scores"] for one in said["baselines"]), said["baselines"]
     assert len(said["validation"][0]["columns"]) == 2

@@ -105,6 +105,9 @@ def test_nothing_is_overwritten(exported: Path, study: Path, tmp_path: Path) -> 
     refused = cli("study", "export", study, "-o", tmp_path / "mine", "--force")
     assert refused.code == 2
     assert "no earlier export" in refused.err
+    replaced = cli("study", "export", study, "-o", exported, "--force", "--no-model", "--no-test")
+    assert replaced.code == 0, replaced.err
+    assert "forest.png" not in listing(exported)
 
 
 def test_test_prompts_that_were_searched_with_are_refused(study: Path, tmp_path: Path) -> None:

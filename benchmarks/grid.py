@@ -10,20 +10,18 @@ README's table; `--quick` takes few cells, to try the script.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
 import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.forward import Forward
 from benchmarks.report import HERE, benchmark, keep, put, table
 from sdmerge.live import LiveMerge
 from sdmerge.merge import run
@@ -47,34 +45,6 @@ DATA: dict[str, Any] = {
     "merge_method": "slerp",
     "models": [{"model": str(SAMPLES / "models" / name)} for name in ("japanese", "ukiyoe")],
 }
-
-
-@dataclass
-class Forward:
-    """When the networks were at work, in whatever thread."""
-
-    spans: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
-
-    def watched(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, with its time noted."""
-
-        @functools.wraps(call)
-        def timed(*arguments: Any, **options: Any) -> Any:
-            begin = time.perf_counter()
-            try:
-                return call(*arguments, **options)
-            finally:
-                self.spans.append((begin, time.perf_counter()))
-
-        return timed
-
-    def seconds(self) -> float:
-        """Time in which at least one of them worked."""
-        total, end = 0.0, 0.0
-        for begin, stop in sorted(self.spans):
-            total += max(0.0, stop - max(begin, end))
-            end = max(end, stop)
-        return total
 
 
 def main() -> None:
@@ -127,8 +97,7 @@ def recipe(model: str, settings: tuple[str, ...]) -> Recipe:
 def grid(sides: Any, cells: Sequence[Spot], panel: Panel, folder: Path) -> dict[str, float]:
     """As `sdmerge grid` does it, from the recipes to the last line."""
     forward = Forward()
-    judges = [replace(judge, body=forward.watched(judge.body)) for judge in panel.judges]
-    with networks_watched(forward):
+    with forward.drawing():
         begin = time.perf_counter()
         cache = folder / "sha256.json"
         with LiveMerge() as live:
@@ -137,7 +106,7 @@ def grid(sides: Any, cells: Sequence[Spot], panel: Panel, folder: Path) -> dict[
             )
             sweep = Sweep(Grid(tuple(side.axis for side in sides)), tuple(found))
             create(folder / "grid", sweep.grid)
-            tools = Tools(live, Drawer(live), Panel(tuple(judges)))
+            tools = Tools(live, Drawer(live), forward.scoring(panel))
             draw_sweep(sweep, folder / "grid", tools)
         seconds = time.perf_counter() - begin
     return {
@@ -173,22 +142,6 @@ def naive(_: Any, cells: Sequence[Spot], panel: Panel, folder: Path) -> dict[str
     seconds = time.perf_counter() - begin
     assert len(scores) == len(cells)
     return {"naive seconds": seconds, "naive cells per second": len(cells) / seconds}
-
-
-@contextlib.contextmanager
-def networks_watched(forward: Forward) -> Generator[None]:
-    """Every UNet's and VAE's pass counts."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-
-    places = ((UNet2DConditionModel, "forward"), (AutoencoderKL, "decode"))
-    own = [getattr(kind, name) for kind, name in places]
-    for (kind, name), call in zip(places, own, strict=True):
-        setattr(kind, name, forward.watched(call))
-    try:
-        yield
-    finally:
-        for (kind, name), call in zip(places, own, strict=True):
-            setattr(kind, name, call)
 
 
 def record(figures: Mapping[str, Any]) -> None:

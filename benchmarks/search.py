@@ -1,15 +1,16 @@
 """What a search costs beside its evaluations: asking, telling, and writing it all down.
 
-`python -m benchmarks.search` searches 10, 30 and 100 genes with every engine on a formula that
-costs nothing, and prints milliseconds per candidate: of the engine alone, and of all together with
-the study's folder on the disk. `--quick` tries 100 genes with three engines.
+`python -m benchmarks.search --folder DIR` searches 10, 30 and 100 genes with every engine on a
+formula that costs nothing: milliseconds per candidate, of the engine alone, and of all together
+with the study's folder on the disk. `--record` writes search.json and the README's table; `--quick`
+tries 100 genes with three engines.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import benchmark, keep, put, table
 from sdmerge.evolve.engines import ENGINES
 from sdmerge.evolve.exam import Evaluation
 from sdmerge.evolve.genes import Candidate, Gene, Told
@@ -73,6 +75,9 @@ class Free:
         self.calls += 1
         return Evaluation({"fit": tuple((math.sin(self.calls + n),) for n in range(16))})
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def engine_alone(name: str, genes: int, candidates: int) -> float:
     """Milliseconds per candidate of asking and telling."""
@@ -94,17 +99,17 @@ def engine_alone(name: str, genes: int, candidates: int) -> float:
     return 1e3 * spent / done
 
 
-def whole_search(name: str, genes: int, candidates: int) -> tuple[float, float]:
+def whole_search(name: str, genes: int, candidates: int, folder: Path) -> tuple[float, float]:
     """Milliseconds per candidate of a search whose evaluations are free: by the clock, and of the
-    processor alone.
+    processor alone. Its study lies in `folder` meanwhile.
     """
     options = Options(name, 0, PROMPTS, (Objective("fit", (("fit", 1.0),)),))
     space = Numbers(genes)
-    with tempfile.TemporaryDirectory() as place, claimed(Path(place)):
-        folder = Path(place)
-        journal = Journal(folder, space.genes, ["fit"])
+    with tempfile.TemporaryDirectory(dir=folder) as place, claimed(Path(place)):
+        study = Path(place)
+        journal = Journal(study, space.genes, ["fit"])
         search = Search(
-            Ledger(folder), space, ENGINES[name], options, Budget(trials=candidates),
+            Ledger(study), space, ENGINES[name], options, Budget(trials=candidates),
             executor=Local(Free()), journal=journal,
         )  # fmt: skip
         start, worked = time.perf_counter(), time.process_time()
@@ -113,49 +118,40 @@ def whole_search(name: str, genes: int, candidates: int) -> tuple[float, float]:
     return 1e3 * spent[0] / candidates, 1e3 * spent[1] / candidates
 
 
-def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)  # noqa: T201
-
-
 def main() -> None:
-    """Measure as the options say."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="100 genes, three engines")
-    parser.add_argument("--record", type=Path, help="write the figures there as JSON")
-    options = parser.parse_args()
+    """Print the figures as JSON, and write them where they are shown if asked to."""
+    benchmark(__doc__, measure, record)
+
+
+def measure(options: Any) -> dict[str, Any]:
+    """Milliseconds per candidate, and whether the engines that are to be fast are."""
     single = [name for name, one in ENGINES.items() if one.objectives[0] == 1 and name != "gp"]
-    names = (
-        FAST
-        if options.quick
-        else [name for name in single if not ENGINES[name].needs or name in FAST]
-    )
-    sizes = (100,) if options.quick else (10, 30, 100)
+    wide = [name for name in single if not ENGINES[name].needs or name in FAST]
+    names, sizes = (FAST, (100,)) if options.quick else (wide, (10, 30, 100))
     count = 120 if options.quick else 360
     rows: list[dict[str, Any]] = []
     for name in names:
         for genes in sizes:
             alone = engine_alone(name, genes, count)
-            together, worked = whole_search(name, genes, count)
-            rows.append(
-                {
-                    "engine": name,
-                    "genes": genes,
-                    "engine_ms": alone,
-                    "search_ms": together,
-                    "search_cpu_ms": worked,
-                }
-            )
-            say(
-                f"{name:14} {genes:4} genes  engine {alone:7.2f} ms  search {together:7.2f} ms "
-                f"({worked:.2f} ms of the processor)"
-            )
-    slow = [r for r in rows if r["engine"] in FAST and r["genes"] == 100 and r["search_ms"] > GOAL]
-    say(f"goal: under {GOAL:g} ms per candidate at 100 genes: {'missed' if slow else 'met'}")
-    if options.record:
-        options.record.write_text(json.dumps({"candidates": count, "rows": rows}, indent=1))
+            together, worked = whole_search(name, genes, count, options.folder)
+            row = {"engine": name, "genes": genes, "engine ms": alone, "search ms": together,
+                   "search CPU ms": worked}  # fmt: skip
+            print(json.dumps(row), file=sys.stderr, flush=True)  # noqa: T201
+            rows.append(row)
+    slow = [r for r in rows if r["engine"] in FAST and r["genes"] == 100 and r["search ms"] > GOAL]
+    return {"candidates": count, "goal met": not slow, "rows": rows}
+
+
+def record(figures: Mapping[str, Any]) -> None:
+    """Write search.json and the table."""
+    keep("search", figures)
+    columns = ["engine ms", "search ms", "search CPU ms"]
+    rows = [
+        [row["engine"], row["genes"], *(f"{row[column]:.2f}" for column in columns)]
+        for row in figures["rows"]
+    ]
+    text = table(["engine", "genes", *columns], rows)
+    put("search", f"{text}\n\n{figures['cores']} cores. {figures['note']}".strip())
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "sdmerge"
 
 ORDER = [
-    "errors", "named", "locked", "jsonl", "album", "params", "manifest", "recipe", "tensors",
-    "bounds", "lowrank", "spectrum", "families", "adapters", "masks", "sketch", "kronecker",
-    "magnitudes", "rounding", "storing", "place", "compiled", "tally", "whole", "method", "fit",
-    "together", "symmetry", "consensus", "rows", "shares", "methods", "plan", "scratch", "factored",
-    "operands", "engine", "fitting", "sinks", "merge", "live", "embedding", "scoring", "scorers",
-    "workspace", "inventory", "confine", "verify", "lora", "sample", "votes", "evolve", "plugins",
-    "analysis", "jobs", "testing", "cli", "__main__",
+    "errors", "named", "locked", "claim", "written", "jsonl", "album", "params", "manifest",
+    "recipe", "tensors", "bounds", "lowrank", "spectrum", "families", "adapters", "masks", "sketch",
+    "kronecker", "magnitudes", "rounding", "storing", "place", "compiled", "tally", "whole",
+    "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
+    "scratch", "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding",
+    "scoring", "scorers", "workspace", "inventory", "confine", "verify", "lora", "sample", "votes",
+    "evolve", "plugins", "analysis", "jobs", "testing", "cli", "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

@@ -39,21 +39,22 @@ def claims(judged: Sequence[Judged]) -> Iterator[Claim]:
     for one in _every(judged, "CMA-ES, 3 genes"):
         if one.seed in tuned:
             yield _claim(one, tuned[one.seed], "CMA-ES − random search, 3 genes each")
-    for one in _every(judged, "CMA-ES with the distractor"):
+    for one in _every(judged, "CMA-ES with the distractor, 4 genes"):
         yield _claim(one, spoiled, "with the distractor: CMA-ES − task arithmetic, one λ")
-    for one in _every(judged, "CMA-ES, 9 genes, 8 prompts"):
-        whole = _first(judged, "CMA-ES, 9 genes")
-        yield _claim(one, whole, "over-fitted − CMA-ES, 9 genes")
+    whole = _every(judged, "CMA-ES, 9 genes")[:1]
+    for one in _every(judged, "CMA-ES, 9 genes, 8 prompts and one noise") if whole else []:
+        yield _claim(one, whole[0], "over-fitted − CMA-ES, 9 genes")
 
 
 def _claim(one: Judged, other: Judged, text: str) -> Claim:
     return Claim(text, one.seed, one.ahead(other, "oracle"))
 
 
-def _every(judged: Sequence[Judged], start: str) -> list[Judged]:
-    exact = [one for one in judged if one.name == start]
-    return exact or [one for one in judged if one.name.startswith(start)]
+def _every(judged: Sequence[Judged], name: str) -> list[Judged]:
+    """A search with every seed; none if it was not asked for."""
+    return [one for one in judged if one.name == name]
 
 
 def _first(judged: Sequence[Judged], start: str) -> Judged:
-    return _every(judged, start)[0]
+    """A merge without a search; its name ends with the setting that was best."""
+    return next(one for one in judged if one.name.startswith(start))

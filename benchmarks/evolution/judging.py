@@ -12,6 +12,7 @@ from sdmerge.evolve.exam import Evaluation, Exam
 from sdmerge.recipe import Recipe, recipe_id
 from sdmerge.scoring.prompts import read_prompts
 from sdmerge.scoring.statistics import Difference, Estimate, Key, difference, estimate
+from sdmerge.written import write
 
 COLUMNS = ("oracle", REPORT, FITNESS)
 
@@ -66,10 +67,7 @@ class Judge:
         if path.exists():
             return Evaluation.from_data(json.loads(path.read_text("utf-8")))
         found = self._studio.evaluator(recipe, exam, SAMPLING, columns=COLUMNS)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(found.to_data()), "utf-8")
-        partial.replace(path)
+        write(path, json.dumps(found.to_data()).encode())
         return found
 
 

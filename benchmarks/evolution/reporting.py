@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.evolution.claims import claims
 from benchmarks.evolution.judging import COLUMNS, Judged
-from benchmarks.report import put, table
+from benchmarks.report import keep, put, table
 from sdmerge.scoring.statistics import Estimate
 
 
-def said(judged: Sequence[Judged]) -> str:
-    """Both tables, as Markdown."""
-    return f"{_standings(judged)}\n\n{_claims(judged)}"
+def described(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Both tables, as data."""
+    return {
+        "models": [
+            {
+                "name": one.name,
+                "seed": one.seed,
+                "scores": {column: _interval(one.mean(column)) for column in COLUMNS},
+                "best fitness": round(one.found.fitness, 4) if one.found else None,
+                "evaluations": one.found.evaluations if one.found else None,
+                "alarms": len(one.found.alarms) if one.found else None,
+            }
+            for one in judged
+        ],
+        "claims": [
+            {"text": one.text, "seed": one.seed, "gap": _interval(one.gap), "holds": one.holds}
+            for one in claims(judged)
+        ],
+    }
 
 
-def record(judged: Sequence[Judged], note: str) -> None:
-    """Write them to the benchmarks' README."""
-    put("evolution", "\n\n".join(filter(None, [said(judged), note])))
+def record(figures: Mapping[str, Any]) -> None:
+    """Write evolution.json, and the tables to the benchmarks' README."""
+    keep("evolution", figures)
+    parts = [_standings(figures["models"]), _claims(figures["claims"]), figures["note"]]
+    put("evolution", "\n\n".join(filter(None, parts)))
 
 
-def _standings(judged: Sequence[Judged]) -> str:
+def _standings(models: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         [
-            one.name, "" if one.seed is None else one.seed,
-            *(_interval(one.mean(column)) for column in COLUMNS),
-            f"{one.found.fitness:.3f}" if one.found else "",
-            one.found.evaluations if one.found else "",
-            len(one.found.alarms) or "" if one.found else "",
+            one["name"], _shown(one["seed"]), *(_text(one["scores"][c]) for c in COLUMNS),
+            _shown(one["best fitness"]), _shown(one["evaluations"]), one["alarms"] or "",
         ]
-        for one in judged
+        for one in models
     ]  # fmt: skip
     heads = ["", "seed", *COLUMNS, "its own best fitness", "evaluations", "alarms"]
     return table(heads, rows)
 
 
-def _claims(judged: Sequence[Judged]) -> str:
+def _claims(found: Sequence[Mapping[str, Any]]) -> str:
     rows = [
-        [claim.text, claim.seed, _interval(claim.gap, sign="+"), "yes" if claim.holds else "no"]
-        for claim in claims(judged)
+        [one["text"], one["seed"], _text(one["gap"], "+"), "yes" if one["holds"] else "no"]
+        for one in found
     ]
     return table(["difference by the oracle", "seed", "95 % interval", "above zero"], rows)
 
 
-def _interval(one: Estimate, sign: str = "") -> str:
-    return f"{one.mean:{sign}.3f} ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
+def _interval(one: Estimate) -> list[float]:
+    return [round(value, 4) for value in (one.mean, one.low, one.high)]
+
+
+def _text(interval: Sequence[float], sign: str = "") -> str:
+    mean, low, high = (f"{value:{sign}.3f}" for value in interval)
+    return f"{mean} ({low} to {high})"
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -9,8 +9,7 @@ from benchmarks.evolution.rows import SAMPLES, SAMPLING, Data, Searched
 from sdmerge.adapters.opened import OpenedModels
 from sdmerge.evolve.engines import ENGINES
 from sdmerge.evolve.evaluate import EvaluatorSpec, LiveEvaluator
-from sdmerge.evolve.ledger import Journal, Ledger, claimed, create
-from sdmerge.evolve.ledger.folder import STUDY
+from sdmerge.evolve.ledger import STUDY, Journal, Ledger, claimed, create
 from sdmerge.evolve.run import Search, best
 from sdmerge.evolve.run.study import Study, study_of
 from sdmerge.evolve.workers import Local

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def _numbers(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--ray", metavar="ADDRESS",
               help="Evaluate on a Ray cluster, with --workers: auto, or its address.")  # fmt: skip
 @click.option("--storage", default="", metavar="URL",
-              help="Keep Optuna's trials in this PostgreSQL instead of a file.")  # fmt: skip
+              help="Keep Optuna's trials in this PostgreSQL: sdmerge[postgres].")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
               help="Change a value of the recipe; may be repeated.")  # fmt: skip
 @click.option("--allow-pickle", is_flag=True, help="Read .ckpt and .bin with a restricted loader.")
@@ -65,8 +66,7 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
     sdmerge study show studies/one
     sdmerge study best studies/one > winner.yaml
     """
-    from sdmerge.evolve.ledger import claimed, create
-    from sdmerge.evolve.ledger.journal import refuse_sqlite
+    from sdmerge.evolve.ledger import claimed, create, refuse_sqlite
 
     refuse_sqlite(options["storage"], options["workers"])
     read = _recipe(recipe, options)
@@ -102,7 +102,7 @@ def _recipe(path: Path, options: Mapping[str, Any]) -> Recipe:
 
 
 def _holds_study(target: Path) -> bool:
-    from sdmerge.evolve.ledger.folder import STUDY
+    from sdmerge.evolve.ledger import STUDY
 
     return (target / STUDY).is_file()
 
@@ -124,30 +124,30 @@ def _searched(session: Session, target: Path, study: Any, options: Mapping[str, 
     from sdmerge.evolve.run import Search
 
     names = [one.name for one in study.options.objectives]
-    journal = Journal(target, study.space.genes, names, url=options["storage"])
-    executor = _executor(session, study, options)
     told = 0
-    try:
-        with session.output.progress("evaluating", pieces="candidates") as advance:
+    with (
+        closing(Journal(target, study.space.genes, names, url=options["storage"])) as journal,
+        closing(_executor(session, study, options)) as executor,
+        session.output.progress("evaluating", pieces="candidates") as advance,
+    ):
 
-            def tell(progress: Any) -> None:
-                nonlocal told
-                told = progress.trials
-                if progress.alarm:
-                    session.output.note(f"alarm: {progress.alarm}")
-                what = "baselines" if progress.what == "baselines" else "searching"
-                advance(progress.done, progress.of or progress.done, what)
+        def tell(progress: Any) -> None:
+            nonlocal told
+            told = progress.trials
+            if progress.alarm:
+                session.output.note(f"alarm: {progress.alarm}")
+            what = "baselines" if progress.what == "baselines" else "searching"
+            advance(progress.done, progress.of or progress.done, what)
 
-            search = Search(
-                Ledger(target), study.space, study.engine, study.options, study.budget,
-                executor=executor, baselines=study.baselines, journal=journal, told=tell,
-            )  # fmt: skip
+        search = Search(
+            Ledger(target), study.space, study.engine, study.options, study.budget,
+            executor=executor, baselines=study.baselines, journal=journal, told=tell,
+        )  # fmt: skip
+        try:
             return search.run()
-    except KeyboardInterrupt:
-        hint = "The same command with --resume goes on."
-        raise Cancelled(f"stopped; {told} candidates are evaluated", hint=hint) from None
-    finally:
-        executor.close()
+        except KeyboardInterrupt:
+            hint = "The same command with --resume goes on."
+            raise Cancelled(f"stopped; {told} candidates are evaluated", hint=hint) from None
 
 
 def _executor(session: Session, study: Any, options: Mapping[str, Any]) -> Any:

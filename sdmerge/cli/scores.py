@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdmerge.cli.output import Output
+from sdmerge.written import write
 
 
 def described(
@@ -99,11 +100,8 @@ def write_rows(path: Path, scored: Mapping[str, Sequence[Any]]) -> None:
         for label, rows in scored.items()
         for row in rows
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    partial.write_text(text, "utf-8", newline="\n")
-    partial.replace(path)
+    write(path, text.encode())
 
 
 def _plain(fields: Mapping[str, float]) -> dict[str, float | None]:

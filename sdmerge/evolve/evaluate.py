@@ -46,7 +46,7 @@ class EvaluatorSpec:
     trust_remote_code: bool = False
 
     def open(self) -> LiveEvaluator:
-        """The evaluator, scorers loaded."""
+        """The evaluator, scorers loaded; to be closed."""
         return LiveEvaluator(self)
 
 
@@ -100,6 +100,10 @@ class LiveEvaluator:
             tuple(row.flag for row in rows if row.flag),
             {"merge": merged - start, "draw": end - merged, "total": end - start},
         )
+
+    def close(self) -> None:
+        """Let go of the models' tensors and of what was found of them."""
+        self._live.close()
 
 
 def _asked(panel: Panel, columns: Sequence[str] | None) -> Panel:

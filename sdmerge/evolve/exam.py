@@ -95,7 +95,7 @@ class Evaluation:
 
 
 class Evaluator(Protocol):
-    """Draws what a recipe gives and scores it."""
+    """Draws what a recipe gives and scores it. To be closed by whoever opened it."""
 
     def __call__(
         self,
@@ -108,6 +108,10 @@ class Evaluator(Protocol):
         cancel: threading.Event | None = None,
     ) -> Evaluation:
         """The evaluation of `recipe`; `columns` are the scorers to ask, by default all."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the models."""
         ...
 
 

@@ -35,7 +35,7 @@ from sdmerge.jobs.model import (
     read_request,
     request_data,
 )
-from sdmerge.sample.written import written
+from sdmerge.written import written
 
 _JOB, _REQUEST, _LOCK, _LAST = "job.json", "request.json", "lock", "last"
 _POLL = 0.005

@@ -10,7 +10,7 @@ from typing import Any
 
 from sdmerge.errors import SdmergeError
 from sdmerge.jobs.model import Job
-from sdmerge.sample.written import written
+from sdmerge.written import written
 
 _FILE = "lineage.json"
 _DEPTH = 32

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
 from sdmerge.plan.tasks import Difference, Fit, Moved, Task, fit_key, is_copy, reads, task_key
 from sdmerge.recipe import Recipe
-from sdmerge.tensors.content import sha256_of
+from sdmerge.tensors.content import hashes_of
 from sdmerge.tensors.spec import NARROW, TensorSpec, parse_dtype
 
 
@@ -72,9 +71,7 @@ class Plan:
     def hashes(self) -> Mapping[Path, str]:
         """The sha256 of every input file; reads each once, unless the cache remembers it."""
         files = list(dict.fromkeys(file for one in self.inputs for file in one.files))
-        with ThreadPoolExecutor() as pool:
-            found = pool.map(functools.partial(sha256_of, cache=self.cache), files)
-            return dict(zip(files, found, strict=True))
+        return hashes_of(files, self.cache)
 
     def content(self, source: int, key: str) -> str:
         """The content id of the files that hold `key` in a source."""

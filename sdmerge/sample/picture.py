@@ -21,7 +21,7 @@ from PIL.Image import Image as Picture
 
 from sdmerge.errors import FileError, InputError
 from sdmerge.sample.grid.model import Value
-from sdmerge.sample.written import written
+from sdmerge.written import written
 
 SUFFIXES = (".png", ".webp")
 _OURS, _TEXT = "sdmerge", "parameters"

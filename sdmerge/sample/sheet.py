@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from PIL.Image import Image as Picture
 
 from sdmerge.sample.fonts import readable, typeface, wrapped
-from sdmerge.sample.written import written
+from sdmerge.written import written
 
 _GAP = 4
 _INK = (32, 32, 32)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
-import os
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
 from sdmerge.errors import FileError
+from sdmerge.written import write
 
 # A file rewritten within one tick of its disk's clock keeps its time, so what was changed just now
 # is not remembered. FAT ticks every two seconds.
@@ -42,6 +45,13 @@ def sha256_of(path: Path, cache: Path | None) -> str:
     return digest
 
 
+def hashes_of(files: Sequence[Path], cache: Path | None) -> dict[Path, str]:
+    """The sha256 of each file, several at a time."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(functools.partial(sha256_of, cache=cache), files)
+        return dict(zip(files, found, strict=True))
+
+
 def _stamp(path: Path) -> list[object]:
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ino]
@@ -67,12 +77,6 @@ def _is_row(row: object) -> bool:
 
 def _remember(cache: Path, key: str, row: list[object]) -> None:
     # Two processes may each lose the other's newest row; it is then hashed once more.
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
     # A cache that cannot be written costs only time.
     with _LOCK, contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(json.dumps({**_read(cache), key: row}, indent=1), encoding="utf-8")
-            partial.replace(cache)
-        finally:
-            partial.unlink(missing_ok=True)
+        write(cache, json.dumps({**_read(cache), key: row}, indent=1).encode())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.errors import CorruptFile, ResourceError
+from sdmerge.written import written
 
 Found = tuple[str, Tensor | Mapping[str, Tensor]]
 """A key with what was found for it."""
@@ -25,20 +24,15 @@ def write_spill(path: Path, found: Iterable[Found]) -> None:
 
     An .npz archive, which is whole or not there.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with zipfile.ZipFile(partial, "w") as archive:
+        with written(path) as partial, zipfile.ZipFile(partial, "w") as archive:
             for key, value in found:
                 named = {"": value} if isinstance(value, Tensor) else value
                 for name, tensor in named.items():
                     _write(archive, f"{key}{_SEPARATOR}{name}.npy", tensor)
-        partial.replace(path)
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
         raise ResourceError(what, where=str(path), hint="Free some space.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _write(archive: zipfile.ZipFile, name: str, tensor: Tensor) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,15 @@ from sdmerge.cli.runs.perform import perform
 from sdmerge.jobs import Jobs
 from sdmerge.workspace import Workspace
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
-
 SAMPLES = ROOT / "samples"
 MODELS, SCORERS = SAMPLES / "models", SAMPLES / "scorers"
 SEARCHED = f"""
-merge_method: task_arithmetic
-base_model: {MODELS / "base"}
+merge_method: linear
 models:
   - model: {MODELS / "japanese"}
     name: ja
     parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}
-  - model: {MODELS / "ukiyoe"}
+  - model: ukiyoe
     parameters: {{weight: {{search: [0.0, 1.5], init: 0.7}}}}
 components: {{text_encoder: {{take: ja}}}}
 evolve:
@@ -47,6 +46,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "浮世絵風、黒い背景に白い丸\n浮世絵風、青い背景に黄色い四角\n", "utf-8"
     )
     (folder / "validation.txt").write_text("浮世絵風、緑の背景に赤い三角\n", "utf-8")
+    shutil.copytree(MODELS / "ukiyoe", folder / "ukiyoe")
     return recipe(folder / "search.yaml", SEARCHED)
 
 
@@ -70,7 +70,7 @@ def test_what_a_search_leaves(study: Path) -> None:
     assert any(name.startswith("pictures/0000/") for name in names)
     assert not [name for name in names if name.endswith(".partial")]
     said = cli("study", "show", study, "--json").data
-    assert [one["name"] for one in said["baselines"]][:3] == ["base", "ja", "ukiyoe"]
+    assert [one["name"] for one in said["baselines"]][:2] == ["ja", "ukiyoe"]
     assert {"uniform soup", "start"} <= {one["name"] for one in said["baselines"]}
     assert all(one["scores"] for one in said["baselines"]), said["baselines"]
     assert len(said["validation"][0]["columns"]) == 2
@@ -133,6 +133,24 @@ def test_another_search_is_refused_with_what_differs(searched: Path, study: Path
     assert refused.code == 2
     assert "prompts.search" in refused.err
     assert (study / "study.yaml").read_bytes() == before
+
+
+def test_a_model_that_changed_is_noticed(searched: Path, study: Path, tmp_path: Path) -> None:
+    file = "ukiyoe/unet/diffusion_pytorch_model.safetensors"
+    weights = searched.parent / file
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    for command in (
+        ["evolve", searched, "-o", study, "--resume"],
+        ["study", "export", study, "-o", tmp_path / "x"],
+    ):
+        refused = cli(*command)
+        assert refused.code == 2, refused.err
+        assert f"{file} has changed since the study began" in refused.err
+    assert not (tmp_path / "x").exists()
+    weights.write_bytes(before)
+    os.utime(weights)
+    assert cli("evolve", searched, "-o", study, "--resume").code == 0
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,6 @@ from tiny import ROOT, cli, listing, recipe
 
 from sdmerge.scoring.prompts import read_prompts
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # others' deprecations are not ours to mend
-
 SAMPLES = ROOT / "samples"
 PROMPTS = {
     "search": ("浮世絵風、黒い背景に白い丸", "浮世絵風、青い背景に黄色い四角"),
@@ -84,17 +82,18 @@ def test_the_winners_recipe_makes_the_model(
 
 def test_the_test_is_run_once(exported: Path, study: Path, tmp_path: Path) -> None:
     before = (study / "test.json").read_bytes()
-    said = cli("study", "export", study, "-o", tmp_path / "second", "--no-model", "--json")
+    said = cli("study", "export", study, "-o", exported, "--force", "--no-model", "--json")
     assert said.code == 0, said.err
     assert said.data["test"]["runs"] == 1
     assert "was run already" in said.err
     assert (study / "test.json").read_bytes() == before
+    assert "model.safetensors" not in listing(exported)
     again = cli(
-        "study", "export", study, "-o", tmp_path / "third", "--no-model", "--again", "--json"
+        "study", "export", study, "-o", tmp_path / "again", "--no-model", "--again", "--json"
     )
     assert again.data["test"]["runs"] == 2
     assert any("run 2 times" in sentence for sentence in again.data["verdict"])
-    assert "run 2 times" in (tmp_path / "third" / "report.html").read_text("utf-8")
+    assert "run 2 times" in (tmp_path / "again" / "report.html").read_text("utf-8")
 
 
 def test_nothing_is_overwritten(exported: Path, study: Path, tmp_path: Path) -> None:

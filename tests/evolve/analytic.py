@@ -6,9 +6,10 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdmerge.evolve.exam import Evaluation, Exam
 from sdmerge.evolve.genes import Candidate, Gene
@@ -18,6 +19,9 @@ from sdmerge.evolve.workers import Executor, Local
 from sdmerge.params import Scalar
 from sdmerge.recipe import Recipe, recipe_from_data
 from sdmerge.scoring.prompts import Line
+
+if TYPE_CHECKING:
+    import optuna
 
 TARGET = (0.9, 0.2, 0.6, 0.4)
 SEARCH = tuple(Line(f"picture {n}", f"picture {n}") for n in range(9))
@@ -83,9 +87,15 @@ class Formula:
     wait: float = 0.0
     judge: float = 1.0
     """How the second scorer follows the first."""
+    closed: Path | None = None
+    """A file that is made when it is closed."""
 
     def open(self) -> Formula:
         return self
+
+    def close(self) -> None:
+        if self.closed is not None:
+            self.closed.touch()
 
     def __call__(
         self, recipe: Recipe, exam: Exam, sampling: Mapping[str, Scalar], *,
@@ -152,6 +162,7 @@ def search(
     executor: Executor | None = None,
     *,
     count: int = 3,
+    url: str = "",
     **more: Any,
 ) -> Ended:
     """Run or resume a search in `folder`, as the command does."""
@@ -161,11 +172,12 @@ def search(
     description = Description.of(space.fill(space.init), {"seed": chosen.seed})
     with claimed(folder):
         create(folder, description, resume=True)
-        journal = Journal(folder, space.genes, [one.name for one in chosen.objectives])
-        return Search(
-            Ledger(folder), space, ENGINES[chosen.engine], chosen, budget,
-            executor=executor or Local(Formula()), journal=journal, **more,
-        ).run()  # fmt: skip
+        names = [one.name for one in chosen.objectives]
+        with closing(Journal(folder, space.genes, names, url=url)) as journal:
+            return Search(
+                Ledger(folder), space, ENGINES[chosen.engine], chosen, budget,
+                executor=executor or Local(Formula()), journal=journal, **more,
+            ).run()  # fmt: skip
 
 
 def told_of(folder: Path) -> list[tuple[Any, ...]]:
@@ -175,5 +187,9 @@ def told_of(folder: Path) -> list[tuple[Any, ...]]:
     from optuna.storages.journal import JournalFileBackend
 
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
-    study = optuna.load_study(study_name="sdmerge", storage=storage)
+    return decided(optuna.load_study(study_name="sdmerge", storage=storage))
+
+
+def decided(study: optuna.Study) -> list[tuple[Any, ...]]:
+    """Every trial's parameters, values, state and attributes, in order."""
     return [(t.number, t.params, t.values, t.state, t.user_attrs) for t in study.trials]

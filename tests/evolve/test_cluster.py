@@ -14,7 +14,6 @@ from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers.cluster import Cluster
 
 ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own are not ours to mend
 
 
 def test_no_cluster_is_an_error_in_words() -> None:
@@ -39,19 +38,23 @@ def nodes() -> Iterator[object]:
 
 
 def test_actors_find_what_one_process_finds_even_if_one_dies(nodes: object, tmp_path: Path) -> None:
-    search(tmp_path / "here", options(), Budget(trials=12))
-    cluster = Cluster(Formula(), nodes.address, 2)  # type: ignore[attr-defined]
-    search(tmp_path / "there", options(), Budget(trials=12), cluster)
-    assert told_of(tmp_path / "there") == told_of(tmp_path / "here")
-    cluster.close()
-
-    mortal = Cluster(Formula(mischief="die", once=tmp_path), nodes.address, 2)  # type: ignore[attr-defined]
-    found = list(mortal.run(jobs(6, bad=1)))
+    closed = tmp_path / "closed"
+    mortal = Formula(mischief="die", once=tmp_path, closed=closed)
+    cluster = Cluster(mortal, nodes.address, 2)  # type: ignore[attr-defined]
+    found = list(cluster.run(jobs(6, bad=1)))
     assert (tmp_path / "done").exists()
     assert sorted(one.number for one in found) == list(range(6))
     assert all(one.error is None for one in found)
-    mortal.close()
+    search(tmp_path / "here", options(), Budget(trials=12))
+    search(tmp_path / "there", options(), Budget(trials=12), cluster)
+    assert told_of(tmp_path / "there") == told_of(tmp_path / "here")
+    assert not closed.exists()
+    cluster.close()
+    assert closed.exists()
 
+
+@pytest.mark.long
+def test_a_job_that_kills_two_actors_is_an_error(nodes: object) -> None:
     doomed = Cluster(Formula(mischief="die"), nodes.address, 2)  # type: ignore[attr-defined]
     errors = {one.number: one.error for one in doomed.run(jobs(4, bad=1)) if one.error}
     assert list(errors) == [1]

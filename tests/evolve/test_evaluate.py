@@ -1,7 +1,12 @@
 """Evaluating on the samples: what a merge in memory is worth is what its saved file is worth."""
 
+import gc
 import pickle
+import tempfile
 import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,8 @@ from PIL import Image
 from sdmerge.errors import Cancelled, InputError
 from sdmerge.evolve.evaluate import EvaluatorSpec, LiveEvaluator
 from sdmerge.evolve.exam import Exam
+from sdmerge.evolve.workers import Job, Local
+from sdmerge.live import LiveMerge
 from sdmerge.merge import run
 from sdmerge.plan import plan
 from sdmerge.recipe import Recipe, load_recipe
@@ -34,10 +41,11 @@ def recipe(weight: float = 1.0) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def evaluator(tmp_path_factory: pytest.TempPathFactory) -> LiveEvaluator:
+def evaluator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveEvaluator]:
     cache = tmp_path_factory.mktemp("cache") / "sha256.json"
     spec = EvaluatorSpec((CLIP, ORACLE), cache=cache, batch=4)
-    return pickle.loads(pickle.dumps(spec)).open()
+    with closing(pickle.loads(pickle.dumps(spec)).open()) as opened:
+        yield opened
 
 
 def test_its_pictures_are_those_of_the_saved_model(
@@ -77,6 +85,29 @@ def test_only_the_scorers_that_are_asked_answer(evaluator: LiveEvaluator) -> Non
     assert part.scores == {"clip": whole.scores["clip"]}
     with pytest.raises(InputError, match="no column 'clop'"):
         evaluator(recipe(), EXAM, SAMPLING, columns=["clop"])
+
+
+def living() -> set[LiveMerge]:
+    return {one for one in gc.get_objects() if type(one) is LiveMerge}
+
+
+def test_what_was_opened_for_jobs_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before, local = living(), Local(EvaluatorSpec((CLIP,), batch=4))
+    (outcome,) = local.run(iter([Job(0, recipe(), EXAM.part([0]), SAMPLING)]))
+    assert outcome.error is None
+    (live,) = living() - before
+    unet, memory = weakref.ref(live.pipeline.unet), live.memory
+    assert memory.used > 0
+    assert len(list(tmp_path.iterdir())) == 1  # hashes, as no workspace keeps them
+    local.close()
+    assert memory.used == 0
+    assert list(tmp_path.iterdir()) == []
+    del live
+    gc.collect()
+    assert unet() is None
 
 
 def test_it_stops_when_it_is_told_to(evaluator: LiveEvaluator) -> None:

@@ -30,8 +30,9 @@ from sdmerge.evolve.ledger import (
     claimed,
     create,
     read_description,
+    refuse_changed,
+    refuse_sqlite,
 )
-from sdmerge.evolve.ledger.journal import refuse_sqlite
 from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers import Local
 from sdmerge.scoring.prompts import Line
@@ -167,6 +168,33 @@ def test_a_changed_study_is_refused_with_what_changed(tmp_path: Path) -> None:
     assert (tmp_path / "study.yaml").read_bytes() == before
     assert read_description(tmp_path) == first
     assert read_description(tmp_path).read_recipe() == recipe
+
+
+def test_other_files_of_models_are_named(tmp_path: Path) -> None:
+    def of(files: dict[str, str]) -> Description:
+        return Description.of(recipe_of((0.1, 0.2)), {"seed": 1}, files)
+
+    first = of({"m0": "aa", "m1/unet/x.safetensors": "bb"})
+    create(tmp_path, first, resume=False)
+    assert read_description(tmp_path) == first
+    create(tmp_path, first, resume=True)
+    now = {"m0": "aa", "m1/unet/x.safetensors": "cc"}
+    for refused in (
+        lambda: create(tmp_path, of(now), resume=True),
+        lambda: refuse_changed(tmp_path, now),
+    ):
+        with pytest.raises(InputError, match=r"m1/unet/x\.safetensors has changed") as caught:
+            refused()
+        assert "m0" not in str(caught.value)
+    with pytest.raises(InputError, match="m0 is gone; m2 was not there"):
+        refuse_changed(tmp_path, {"m2": "aa", "m1/unet/x.safetensors": "bb"})
+
+
+def test_a_study_from_before_files_were_looked_at_goes_on(tmp_path: Path) -> None:
+    recipe = recipe_of((0.1, 0.2))
+    create(tmp_path, Description.of(recipe, {"seed": 1}), resume=False)
+    create(tmp_path, Description.of(recipe, {"seed": 1}, {"m0": "aa"}), resume=True)
+    refuse_changed(tmp_path, {"m0": "aa"})
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:

@@ -71,10 +71,16 @@ def test_the_order_in_which_they_finish_changes_nothing(tmp_path: Path, engine: 
 def test_processes_find_what_one_process_finds(
     processes: Callable[..., Processes], tmp_path: Path
 ) -> None:
-    """Several batches: the workers stay."""
-    search(tmp_path / "one", options(), Budget(trials=24))
-    search(tmp_path / "two", options(), Budget(trials=24), processes(Formula()))
+    """Several batches: the workers stay, and tidy up when they are let go."""
+    ends = tmp_path / "end-one", tmp_path / "end-two"
+    here, there = Local(Formula(closed=ends[0])), processes(Formula(closed=ends[1]))
+    search(tmp_path / "one", options(), Budget(trials=24), here)
+    search(tmp_path / "two", options(), Budget(trials=24), there)
     assert told_of(tmp_path / "one") == told_of(tmp_path / "two")
+    assert not any(end.exists() for end in ends)
+    here.close()
+    there.close()
+    assert all(end.exists() for end in ends)
 
 
 def test_a_worker_that_dies_is_replaced_and_its_job_done_again(

@@ -101,15 +101,14 @@ def _by_hand(folder: Path, study: Any) -> Any:
 def _write(
     session: Session, folder: Path, study: Any, state: Any, *, allow_pickle: bool
 ) -> list[Path]:
-    from sdmerge.sample.written import written
+    from sdmerge.written import write
 
     paths: list[Path] = []
     for slot, one in enumerate(state.asked):
         path = folder / _ASKED / f"{state.generation:04d}" / f"{slot:02d}.yaml"
         if not path.is_file():
             recipe = placed(session, study.space.fill(one), allow_pickle=allow_pickle)
-            with written(path) as partial:
-                partial.write_text(to_yaml(recipe), "utf-8", newline="\n")
+            write(path, to_yaml(recipe).encode())
         paths.append(path)
     return paths
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,14 @@ def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, 
     from sdmerge.evolve.export.placing import placed
     from sdmerge.evolve.export.reading import read_history
     from sdmerge.evolve.export.winner import choose
-    from sdmerge.evolve.ledger import Ledger
+    from sdmerge.evolve.ledger import Ledger, refuse_changed
 
     study = reopened(session, folder, allow_pickle=options["allow_pickle"])
     if study.by_hand:
         hint = "Its winner is what `sdmerge study best` prints."
         raise InputError("is judged by people, there is no test", where=str(folder), hint=hint)
     kinds = {one.name: one.kind for one in study.baselines}
+    refuse_changed(folder, study.models.hashes())
     history = read_history(Ledger(folder), study.options, study.space.genes, kinds)
     chosen = choose(history)
     sampling = study.options.sampling
@@ -144,8 +146,10 @@ def _tested(session: Session, work: _Work, options: Mapping[str, Any]) -> Any:
         lines = _lines(work, prompts)
         images = options["seeds"] or work.study.options.images
         exam = contest.exam_of(lines, images, work.study.options.seed, before)
-        evaluator = evaluator_spec(session, work.study, options).open()
-        with session.output.progress("testing", pieces="models") as advance:
+        with (
+            closing(evaluator_spec(session, work.study, options).open()) as evaluator,
+            session.output.progress("testing", pieces="models") as advance,
+        ):
 
             def told(done: int, total: int, name: str) -> None:
                 advance(done, total, f"testing {name}" if name else "testing")

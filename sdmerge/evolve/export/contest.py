@@ -19,8 +19,8 @@ from sdmerge.errors import CorruptFile, InputError
 from sdmerge.evolve.exam import Evaluation, Evaluator, Exam
 from sdmerge.evolve.export.history import Contender, Test
 from sdmerge.recipe import recipe_id
-from sdmerge.sample.written import written
 from sdmerge.scoring.prompts import Line
+from sdmerge.written import write
 
 FILE = "test.json"
 _VERSION = 1
@@ -122,8 +122,7 @@ def save(run: TestRun, folder: Path) -> None:
         ],
     }
     text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
-    with written(folder / FILE) as partial:
-        partial.write_text(text, "utf-8", newline="\n")
+    write(folder / FILE, text.encode())
 
 
 def load(folder: Path) -> TestRun | None:

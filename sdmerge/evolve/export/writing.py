@@ -22,7 +22,7 @@ from sdmerge.evolve.export.verdict import Table, table_of
 from sdmerge.evolve.export.winner import winner_text
 from sdmerge.params import Scalar
 from sdmerge.recipe import Recipe
-from sdmerge.sample.written import written
+from sdmerge.written import write
 
 WINNER, REPORT = "winner.yaml", "report.html"
 
@@ -80,6 +80,5 @@ def _text(path: Path, text: str) -> Path:
 
 
 def _bytes(path: Path, content: bytes) -> Path:
-    with written(path) as partial:
-        partial.write_bytes(content)
+    write(path, content)
     return path

@@ -12,13 +12,21 @@ An evaluation is on the disk before the next one is asked. What a killed run lea
 with the same decisions: scores are replayed, never drawn again.
 """
 
-from sdmerge.evolve.ledger.description import Description
-from sdmerge.evolve.ledger.folder import STUDY, Ledger, claimed, create, read_description
+from sdmerge.evolve.ledger.database import refuse_sqlite
+from sdmerge.evolve.ledger.description import STUDY, Description
+from sdmerge.evolve.ledger.folder import (
+    Ledger,
+    claimed,
+    create,
+    read_description,
+    refuse_changed,
+)
 from sdmerge.evolve.ledger.journal import Journal, Trial
 from sdmerge.evolve.ledger.rows import BASELINES, Entry, Generation, Key, Role, Row
 from sdmerge.evolve.ledger.state import State
 
 __all__ = [
     "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role",
-    "Row", "State", "Trial", "claimed", "create", "read_description",
+    "Row", "State", "Trial", "claimed", "create", "read_description", "refuse_changed",
+    "refuse_sqlite",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from sdmerge.errors import CorruptFile
 from sdmerge.recipe import Recipe, parse_recipe, to_yaml
 from sdmerge.recipe.nodes import Dumper
 
+STUDY = "study.yaml"
 VERSION = 1
 
 
@@ -23,17 +24,21 @@ class Description:
     recipe: With its search marks. folder: Where its relative paths start.
     fixed: All else that changes scores or their order, as plain data by name: the seed, the batch,
         scorers, prompts by their content, the engine with its parameters.
+    files: The sha256 of every file of its models, by name; empty where it was not looked at.
     """
 
     recipe: str
     folder: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def of(cls, recipe: Recipe, fixed: Mapping[str, Any]) -> Description:
+    def of(
+        cls, recipe: Recipe, fixed: Mapping[str, Any], files: Mapping[str, str] | None = None
+    ) -> Description:
         """The description of a search on `recipe`."""
         folder = str(recipe.folder.resolve()) if recipe.folder is not None else ""
-        return cls(to_yaml(recipe), folder, _plain(fixed))
+        return cls(to_yaml(recipe), folder, _plain(fixed), dict(files or {}))
 
     def read_recipe(self) -> Recipe:
         """The recipe, its paths as they were meant."""
@@ -42,7 +47,10 @@ class Description:
 
     def text(self) -> str:
         """The text of study.yaml."""
-        data = {"version": VERSION, "folder": self.folder, **self.fixed, "recipe": self.recipe}
+        data: dict[str, Any] = {"version": VERSION, "folder": self.folder, **self.fixed}
+        if self.files:
+            data["files"] = dict(self.files)
+        data["recipe"] = self.recipe
         return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
     def changes(self, other: Description) -> list[str]:
@@ -52,7 +60,18 @@ class Description:
             for name, old, new in _pairs("", self.fixed, other.fixed)
             if old != new
         ]
-        return told + (_lines_apart(self.recipe, other.recipe))
+        changed = self.changed_files(other.files)
+        return [*told, *changed, *_lines_apart(self.recipe, other.recipe)]
+
+    def changed_files(self, now: Mapping[str, str]) -> list[str]:
+        """The files of models that are not what they were, in words; none if nobody looked then."""
+        if not self.files:
+            return []
+        return [
+            f"{name} {_became(self.files.get(name), now.get(name))}"
+            for name in dict.fromkeys((*self.files, *now))
+            if self.files.get(name) != now.get(name)
+        ]
 
 
 def read(path: Path) -> Description:
@@ -62,12 +81,13 @@ def read(path: Path) -> Description:
         data = yaml.safe_load(path.read_text("utf-8"))
         fixed = dict(data)
         version, folder, recipe = fixed.pop("version"), fixed.pop("folder"), fixed.pop("recipe")
+        files = dict(fixed.pop("files", {}))
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise CorruptFile(f"describes no study: {error}", where=str(path), hint=hint) from None
     if version != VERSION:
         hint = "Use the version of sdmerge that began it."
         raise CorruptFile(f"is of version {version}, not {VERSION}", where=str(path), hint=hint)
-    return Description(str(recipe), str(folder), fixed)
+    return Description(str(recipe), str(folder), fixed, files)
 
 
 class _Dumper(Dumper):
@@ -103,6 +123,13 @@ def _pairs(
             yield from _pairs(path, *deeper)
         else:
             yield path, one, other
+
+
+def _became(old: str | None, new: str | None) -> str:
+    """What became of a file, by its hashes."""
+    if old is None or new is None:
+        return "is gone" if new is None else "was not there"
+    return "has changed since the study began"
 
 
 def _short(value: Any) -> str:

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
-
 from sdmerge import jsonl
+from sdmerge.claim import claim
 from sdmerge.errors import FileError, InputError
 from sdmerge.evolve.exam import Exam
 from sdmerge.evolve.ledger import state as states
-from sdmerge.evolve.ledger.description import Description, read
+from sdmerge.evolve.ledger.description import STUDY, Description, read
 from sdmerge.evolve.ledger.rows import Book, Generation, Key, Row, checked
 from sdmerge.evolve.ledger.state import State
-from sdmerge.sample.written import written
+from sdmerge.written import write
 
-STUDY, EVALUATIONS, EXAMS = "study.yaml", "evaluations.jsonl", "exams.jsonl"
+EVALUATIONS, EXAMS = "evaluations.jsonl", "exams.jsonl"
 GENERATIONS, STATE, PICTURES, LOCK = "generations.jsonl", "state.bin", "pictures", "lock"
 
 
 T = TypeVar("T")
 
 
-@contextlib.contextmanager
-def claimed(folder: Path) -> Generator[None]:
-    """The folder for this run alone; a second run is refused. The lock dies with its process."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError("is a file, where a study needs a folder", where=str(folder))
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        hint = "Wait for it, stop it, or search into another folder."
-        raise FileError("another run works on this study", where=str(folder), hint=hint) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def claimed(folder: Path) -> AbstractContextManager[None]:
+    """The folder for this run alone; a second run is refused."""
+    hint = "Wait for it, stop it, or search into another folder."
+    return claim(folder, LOCK, taken="another run works on this study", hint=hint)
 
 
 def read_description(folder: Path) -> Description:
@@ -65,10 +51,7 @@ def create(folder: Path, description: Description, *, resume: bool) -> None:
         if strange:
             hint = "Choose another name; studies have folders of their own."
             raise InputError(f"holds other things, {strange[0]}", where=str(folder), hint=hint)
-        with written(path) as partial, partial.open("wb") as file:
-            file.write(description.text().encode())
-            file.flush()
-            os.fsync(file.fileno())
+        write(path, description.text().encode(), sync=True)
         return
     if not resume:
         hint = "Pass --resume to continue it, or choose another folder."
@@ -77,6 +60,13 @@ def create(folder: Path, description: Description, *, resume: bool) -> None:
         hint = "Its scores would not be comparable: choose another folder, or take it back."
         what = "the study there is another one: " + "; ".join(changes)
         raise InputError(what, where=str(folder), hint=hint)
+
+
+def refuse_changed(folder: Path, files: Mapping[str, str]) -> None:
+    """Nothing if `files`, the hashes of models by name, are those that the study began with."""
+    if changed := read_description(folder).changed_files(files):
+        hint = "Its scores are those of other files: bring these back, or search anew."
+        raise InputError("; ".join(changed), where=str(folder), hint=hint)
 
 
 class Ledger:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdmerge import jsonl
-from sdmerge.errors import InputError
 from sdmerge.evolve.genes import Candidate, Gene
+from sdmerge.evolve.ledger.database import close_database, lost, name_of, open_database
+from sdmerge.evolve.ledger.description import STUDY
 from sdmerge.params import Scalar
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Trial:
 
 
 class Journal:
-    """An open Optuna study: in `folder`/journal.log, or in the database at `url`."""
+    """An open Optuna study: in `folder`/journal.log, or in the database at `url`, to be closed."""
 
     def __init__(
         self, folder: Path, genes: Sequence[Gene], objectives: Sequence[str], *, url: str = ""
@@ -58,9 +59,11 @@ class Journal:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._genes = tuple(genes)
         self._distributions = {gene.name: _distribution(gene) for gene in genes}
+        self._url = url
+        self._database = open_database(url) if url else None
         self.study = optuna.create_study(
-            storage=_database(url) if url else _file(folder / "journal.log"),
-            study_name=f"{NAME}:{folder.resolve().name}" if url else NAME,
+            storage=self._database or _file(folder / "journal.log"),
+            study_name=name_of(folder, folder / STUDY) if url else NAME,
             directions=[StudyDirection.MAXIMIZE] * len(objectives),
             load_if_exists=True,
         )
@@ -74,6 +77,7 @@ class Journal:
 
     def add(self, trial: Trial) -> None:
         """Add a trial, unless it is there."""
+        from optuna.exceptions import StorageInternalError
         from optuna.trial import TrialState, create_trial
 
         place = (trial.role, trial.generation, trial.slot)
@@ -102,14 +106,15 @@ class Journal:
             found.datetime_start = found.datetime_complete - datetime.timedelta(
                 seconds=trial.seconds
             )
-        self.study.add_trial(found)
+        try:
+            self.study.add_trial(found)
+        except StorageInternalError as error:
+            raise lost(self._url, error) from error
 
-
-def refuse_sqlite(url: str, workers: int) -> None:
-    """An InputError for SQLite and several workers: it loses trials when two write at once."""
-    if url.startswith("sqlite") and workers > 1:
-        hint = "Leave --storage out, or name a PostgreSQL: postgresql+psycopg://HOST/NAME."
-        raise InputError("SQLite is not for several workers", where=f"--storage {url}", hint=hint)
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._database is not None:
+            close_database(self._database)
 
 
 def _file(path: Path) -> optuna.storages.JournalStorage:
@@ -139,17 +144,6 @@ def _file(path: Path) -> optuna.storages.JournalStorage:
                 lock.release()
 
     return JournalStorage(Unsynced(str(path), lock_obj=lock))
-
-
-def _database(url: str) -> optuna.storages.RDBStorage:
-    from optuna.storages import RDBStorage
-
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # whatever the driver raises
-        hint = "For example postgresql+psycopg://USER@HOST/NAME; the database has to exist."
-        what = f"cannot be opened: {error}".splitlines()[0]
-        raise InputError(what, where=f"--storage {url}", hint=hint) from error
 
 
 def _distribution(gene: Gene) -> optuna.distributions.BaseDistribution:

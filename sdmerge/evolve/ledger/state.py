@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sdmerge.errors import CorruptFile
 from sdmerge.evolve.genes import Candidate
 from sdmerge.evolve.ledger.rows import Entry
-from sdmerge.sample.written import written
+from sdmerge.written import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +37,7 @@ def save(path: Path, state: State) -> None:
         "engine": base64.b64encode(state.engine).decode(),
         "entries": [asdict(one) for one in state.entries],
     }
-    with written(path) as partial, partial.open("wb") as file:
-        file.write(json.dumps(data, ensure_ascii=False).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    write(path, json.dumps(data, ensure_ascii=False).encode(), sync=True)
 
 
 def load(path: Path) -> State | None:

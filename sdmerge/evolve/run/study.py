@@ -14,6 +14,7 @@ from sdmerge.evolve.ledger import Description, read_description
 from sdmerge.evolve.numbers import LIMITS
 from sdmerge.evolve.run.baselines import Baseline, added, usual
 from sdmerge.evolve.run.by_hand import OBJECTIVE
+from sdmerge.evolve.run.models import Models
 from sdmerge.evolve.run.options import Budget, Objective, Options
 from sdmerge.evolve.settings import Settings, read_settings
 from sdmerge.evolve.space import Space, space_of
@@ -41,6 +42,7 @@ class Study:
     space: Space
     baselines: tuple[Baseline, ...]
     added: Added
+    models: Models
 
     @property
     def by_hand(self) -> bool:
@@ -73,7 +75,8 @@ class Study:
             "added": {name: to_yaml(recipe) for name, recipe in self.added.items()},
             **more,
         }
-        return Description.of(replace(self.recipe, evolve=evolve), fixed)
+        files = {} if self.by_hand else self.models.hashes()
+        return Description.of(replace(self.recipe, evolve=evolve), fixed, files)
 
 
 def study_of(
@@ -89,15 +92,16 @@ def study_of(
     plan_of: Plans a recipe. own: Recipes to compare with, beside those that `evolve.start` names.
     """
     settings = read_settings(recipe)
+    models = Models(plan_of)
     engine = engines[settings.engine.name]
     choices, objectives, report, floors = _columns(settings, engine, scorers)
     if "votes" in engine.needs:
         objectives = (OBJECTIVE,)
-    space = space_of(recipe, plan_of)
+    space = space_of(recipe, models)
     starts = {path.stem: load_recipe(path) for path in settings.start}
     own = {**starts, **(own or {})}
     for one in own.values():
-        plan_of(one)
+        models(one)
     if settings.numbers.trust_region < 1:
         first = next((space.candidate_of(one) for one in starts.values()), space.init)
         space = space.around(first, settings.numbers.trust_region)
@@ -128,8 +132,8 @@ def study_of(
         validate_every=numbers.validate_every,
     )
     _refuse(options, engine, choices)
-    baselines = [*usual(space, plan_of), *(added(space, name, one) for name, one in own.items())]
-    return Study(recipe, settings, engine, options, choices, space, tuple(baselines), own)
+    baselines = [*usual(space, models), *(added(space, name, one) for name, one in own.items())]
+    return Study(recipe, settings, engine, options, choices, space, tuple(baselines), own, models)
 
 
 def reopen(

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtr  # pyright: ignore[reportUnknownVariableType]
 
 LEVEL = 0.05
 """The chance of a false alarm in a whole search."""
@@ -137,6 +136,9 @@ def _paired(gaps: np.ndarray) -> _Gain | None:
 
 def _at_most(share: float, gain: _Gain, search: _Gain | None = None) -> float:
     """The p-value of gain - share · search being this low if it is zero in truth."""
+    # asked once in a while; every worker would wait for it
+    from scipy.special import stdtr  # pyright: ignore[reportUnknownVariableType]
+
     if search is not None and share:
         scaled = _Gain(-share * search.mean, share**2 * search.variance, search.freedom)
         gain = _sum(gain, scaled)

@@ -24,6 +24,8 @@ from sdmerge.evolve.workers.job import Job, Opener, Outcome, Work, done, refuse_
 _LOOK = 0.2
 _START = 600.0
 _FALSE_STARTS = 3
+_PATIENCE = 2.0
+"""Seconds that actors have to tidy up."""
 
 
 class Hand:
@@ -39,6 +41,10 @@ class Hand:
     def do(self, job: Job) -> bytes:
         """The outcome of a job."""
         return pickle.dumps(done(self._evaluator, job).sendable())
+
+    def close(self) -> None:
+        """Let the models go."""
+        self._evaluator.close()
 
 
 @dataclass(slots=True)
@@ -104,6 +110,10 @@ class Cluster:
 
     def close(self) -> None:
         """Let the actors go, and the cluster if it was joined here."""
+        idle = [actor for actor in self._actors if actor.ready and actor.job is None]
+        if idle:
+            last = [actor.handle.close.remote() for actor in idle]
+            _ray().wait(last, num_returns=len(last), timeout=_PATIENCE)
         self._end_all()
         if self._ours:
             _ray().shutdown()

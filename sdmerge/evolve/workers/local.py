@@ -30,4 +30,6 @@ class Local:
 
     def close(self) -> None:
         """Let the models go."""
+        if self._evaluator is not None:
+            self._evaluator.close()
         self._evaluator = None

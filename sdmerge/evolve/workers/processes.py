@@ -179,7 +179,8 @@ def _serve(pipe: Connection, opener: bytes, setting: dict[str, str]) -> None:
         pipe.send(sendable(error))
         return
     pipe.send(None)
-    with contextlib.suppress(EOFError, OSError):  # the parent is no more
+    # without a parent there is nobody to work for
+    with contextlib.closing(evaluator), contextlib.suppress(EOFError, OSError):
         while True:
             pipe.send(done(evaluator, pipe.recv()).sendable())
 

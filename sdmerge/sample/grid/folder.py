@@ -13,7 +13,7 @@ import yaml
 from sdmerge import jsonl
 from sdmerge.errors import CorruptFile, FileError, InputError
 from sdmerge.sample.grid.model import Axis, Cell, Grid, Value
-from sdmerge.sample.written import written
+from sdmerge.written import written
 
 GRID, CELLS, VOTES = "grid.yaml", "cells.jsonl", "votes.jsonl"
 _SUFFIXES = (".png", ".webp")

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from sdmerge.errors import FileError, InputError
+from sdmerge.claim import claim
+from sdmerge.errors import InputError
 from sdmerge.sample.grid import CELLS, VOTES, Grid, picture_path, read_cells, read_grid
 from sdmerge.sample.grid.folder import GRID
 
 _LOCK = "grid.lock"
 
 
-@contextlib.contextmanager
-def claimed(folder: Path) -> Generator[None]:
-    """The folder for this run alone; a second run is refused. The lock dies with its process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        hint = "Wait for it, or draw into another folder."
-        raise FileError("another run is drawing this grid", where=str(folder), hint=hint) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def claimed(folder: Path) -> AbstractContextManager[None]:
+    """The folder for this run alone; a second run is refused."""
+    hint = "Wait for it, or draw into another folder."
+    return claim(folder, _LOCK, taken="another run is drawing this grid", hint=hint)
 
 
 def check_folder(folder: Path, grid: Grid, *, force: bool) -> None:

@@ -9,8 +9,8 @@ from sdmerge.errors import FileError, InputError
 from sdmerge.sample.grid import picture_path, read_cells
 from sdmerge.sample.grid.folder import CELLS, GRID
 from sdmerge.sample.viewer.page import page
-from sdmerge.sample.written import written
 from sdmerge.tensors.partial_folder import whole_folder
+from sdmerge.written import written
 
 PAGE = "grid.html"
 

@@ -18,7 +18,7 @@ from sdmerge.testing import check_engine
 OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "random": {"learns": False},
     "preferential": {"budget": 48},
-    "tpe": {"budget": 64},
+    "tpe": {"budget": 36},
     "gp": {"budget": 18, "startup": 13, "batch": 1},
     "nsga3": {"population": 12},
     "nsga2": {"population": 12},

@@ -15,8 +15,6 @@ from sdmerge.evolve.export.winner import choose
 from sdmerge.evolve.ledger import Ledger
 from sdmerge.evolve.run import Budget, Objective, Options, best
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:

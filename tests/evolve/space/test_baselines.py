@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from tiny import SAMPLES, canonical, merged
 
 from evolve.space.worlds import planned, read, space, two, weights
-from sdmerge.evolve.space import Baseline, parents, soup, sweep
+from sdmerge.evolve.space import Baseline, Space, parents, soup, sweep
 from sdmerge.recipe import parse_recipe, to_yaml
 
 MARK = "{search: [0, 1.5], init: 0.7, per: block}"
 TAKEN = "components: {text_encoder: {take: ja}, tokenizer: {take: ja}}"
+
+
+@functools.cache
+def marked() -> Space:
+    """Two models, each with a weight per block; planned once."""
+    return space(two(MARK, MARK))
+
+
+@functools.cache
+def taken() -> Space:
+    """The same with text encoder and tokenizer of one of them."""
+    return space(two(MARK, MARK, TAKEN))
 
 
 def by_name(found: list[Baseline]) -> dict[str, Baseline]:
@@ -19,7 +33,7 @@ def by_name(found: list[Baseline]) -> dict[str, Baseline]:
 
 
 def test_parents_are_the_files_tensor_by_tensor() -> None:
-    found = by_name(parents(space(two(MARK, MARK))))
+    found = by_name(parents(marked()))
     assert list(found) == ["base", "ja", "uk"]
     for name, model in (("base", "base"), ("uk", "ukiyoe")):
         made, own = merged(planned(found[name].recipe)), canonical(SAMPLES / model)
@@ -28,7 +42,7 @@ def test_parents_are_the_files_tensor_by_tensor() -> None:
 
 
 def test_a_parent_is_a_candidate_where_its_weights_are_genes() -> None:
-    found = space(two(MARK, MARK))
+    found = marked()
     rows = by_name(parents(found))
     assert rows["base"].candidate is None
     candidate = rows["ja"].candidate
@@ -40,7 +54,7 @@ def test_a_parent_is_a_candidate_where_its_weights_are_genes() -> None:
 
 
 def test_with_components_taken_whole_a_parent_comes_in_the_recipe_too() -> None:
-    found = by_name(parents(space(two(MARK, MARK, TAKEN))))
+    found = by_name(parents(taken()))
     assert list(found) == ["base", "ja", "uk", "ja in the recipe", "uk in the recipe"]
     assert found["uk"].candidate is None
     inside = found["uk in the recipe"]
@@ -77,7 +91,7 @@ def test_a_lora_is_a_parent_on_its_base() -> None:
 
 
 def test_the_soup_is_the_mean() -> None:
-    found = soup(space(two(MARK, MARK)))
+    found = soup(marked())
     assert found.name == "uniform soup"
     assert found.candidate is not None
     assert set(found.candidate.values()) == {0.5}
@@ -89,7 +103,7 @@ def test_the_soup_is_the_mean() -> None:
 
 
 def test_the_sweep_is_task_arithmetic_with_one_weight() -> None:
-    found = sweep(space(two(MARK, MARK)), (0.2, 1.2))
+    found = sweep(marked(), (0.2, 1.2))
     assert [one.name for one in found] == [
         "task arithmetic λ=0.2",
         "task arithmetic λ=1.2",
@@ -139,7 +153,7 @@ def test_weights_shared_by_all_models(weight: str) -> None:
 
 
 def test_every_baseline_can_be_written_and_read() -> None:
-    found = space(two(MARK, "0.5", TAKEN))
+    found = taken()
     for one in [*parents(found), soup(found), *sweep(found)]:
         again = parse_recipe(to_yaml(one.recipe), "r.yaml", found.recipe.folder)
         assert again == one.recipe

@@ -22,7 +22,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
 from sdmerge.sample.fonts import font_file, readable
-from sdmerge.sample.written import written
+from sdmerge.written import write
 
 _DPI = 120
 
@@ -106,9 +106,7 @@ def png(drawn: Figure) -> bytes:
 
 def save(drawn: Figure, path: Path) -> None:
     """Write the figure; a write that is stopped leaves no file of that name."""
-    content = png(drawn)
-    with written(path) as partial:
-        partial.write_bytes(content)
+    write(path, png(drawn))
 
 
 def short(text: str, most: int = 34) -> str:

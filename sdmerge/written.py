@@ -18,3 +18,15 @@ def written(path: Path) -> Generator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Put `content` into `path`, at once.
+
+    sync: Wait until the disk has it: what is there outlives a power cut, old or new.
+    """
+    with written(path) as partial, partial.open("wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,38 +45,53 @@ class Entry:
 
 
 class Inventory:
-    """The models below some folders. Headers are read once, and again when a file changes."""
+    """The models below some folders. Headers are read once, and again when a file changes.
+
+    places: Where a recipe's paths are looked for, in this order; by itself in the folders. A name
+    starts at one of them, and finds its model whatever else has it; a path, if none does.
+    near: Where they are looked for before that.
+    """
 
     def __init__(
-        self, roots: Sequence[Path], *, opened: OpenedModels | None = None, pickles: bool = False
-    ) -> None:
-        self.roots = tuple(roots)
+        self, folders: Sequence[Path], *, places: Sequence[Path] = (), near: Sequence[Path] = (),
+        opened: OpenedModels | None = None, pickles: bool = False,
+    ) -> None:  # fmt: skip
+        self.folders = tuple(folders)
+        self.places = tuple(places) or self.folders
+        self._near = tuple(near)
         self.opened = opened or OpenedModels()
         self._pickles = pickles
         self._known: dict[Path, tuple[object, Entry]] = {}
 
     def entries(self) -> list[Entry]:
         """Every model, by name; a broken one with its error."""
-        found: dict[str, Entry] = {}
-        for root in self.roots:
-            for path in _models(root):
-                name = path.relative_to(root).as_posix()
-                found.setdefault(name, self._entry(name, path))
-        return sorted(found.values(), key=lambda entry: entry.name.lower())
+        paths = dict.fromkeys(path for folder in self.folders for path in _models(folder))
+        found = [self._entry(self._name(path), path) for path in paths]
+        return sorted(found, key=lambda entry: entry.name.lower())
 
     def find(self, name: str) -> Entry | None:
         """The model that a recipe calls `name`, by its path too; None if it is not among these."""
         given = Path(name).expanduser()
-        tried = [given] if given.is_absolute() else [root / given for root in self.roots]
+        tried = [given] if given.is_absolute() else [place / given for place in self.places]
         path = next((path for path in tried if path.exists()), None)
-        return None if path is None else self._entry(name, path)
+        return None if path is None else self._entry(self._name(path), path)
+
+    def _name(self, path: Path) -> str:
+        for count, place in enumerate(self.places):
+            if path.is_relative_to(place):
+                name = path.relative_to(place)
+                if not any((one / name).exists() for one in (*self._near, *self.places[:count])):
+                    return name.as_posix()
+        return str(path)
 
     def _entry(self, name: str, path: Path) -> Entry:
         stamp = _stamp(path)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             known = stamp, self._read(name, path)
-            self._known[path] = known
+        elif known[1].name != name:
+            known = stamp, replace(known[1], name=name)
+        self._known[path] = known
         return known[1]
 
     def _read(self, name: str, path: Path) -> Entry:

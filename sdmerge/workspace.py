@@ -8,15 +8,22 @@ from pathlib import Path
 
 import platformdirs
 
+from sdmerge.hosts import Host, ModelFolder, read_hosts
+
 VARIABLE = "SDMERGE_WORKSPACE"
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder of ours, and the model folders of others that are only read (`roots`)."""
+    """A folder of ours, and the model folders of others.
+
+    roots: Folders, trees of other tools, or lists of them (see hosts.py), which are only read.
+    targets: Those of them that results may be written into.
+    """
 
     folder: Path
     roots: tuple[Path, ...] = ()
+    targets: tuple[Path, ...] = ()
 
     @property
     def models(self) -> Path:
@@ -49,9 +56,29 @@ class Workspace:
         return self.folder / "scorers"
 
     @property
+    def hosts(self) -> tuple[Host, ...]:
+        """What `roots` name; an InputError for what is not there."""
+        return read_hosts(self.roots)
+
+    @property
+    def writable(self) -> tuple[Host, ...]:
+        """The hosts whose folders take results."""
+        return tuple(host for host in self.hosts if host.given in self.targets)
+
+    @property
+    def folders(self) -> tuple[ModelFolder, ...]:
+        """Every folder that models are read from, the workspace's own first."""
+        return (ModelFolder(self.models), *(one for host in self.hosts for one in host.folders))
+
+    @property
     def model_roots(self) -> tuple[Path, ...]:
-        """Where a recipe's paths are looked for, after its own folder and the working one."""
-        return (self.models, *self.roots)
+        """Where a recipe's paths are looked for, after its own folder and the working one.
+
+        First the folders of models, then the tops of hosts: where two folders have a file of one
+        name, `models/Lora/name.safetensors` tells them apart.
+        """
+        tops = (host.top for host in self.hosts)
+        return tuple(dict.fromkeys([*(one.path for one in self.folders), *tops]))
 
     @property
     def hashes(self) -> Path:
@@ -59,7 +86,15 @@ class Workspace:
         return self.folder / "cache" / "sha256.json"
 
 
-def find_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> Workspace:
-    """The workspace at `folder`, else at $SDMERGE_WORKSPACE, else in the user's data folder."""
+def find_workspace(
+    folder: Path | None = None, roots: tuple[Path, ...] = (), targets: tuple[Path, ...] = ()
+) -> Workspace:
+    """The workspace at `folder`, else at $SDMERGE_WORKSPACE, else in the user's data folder.
+
+    What may be written into is read, too.
+    """
     named = folder or (Path(found) if (found := os.environ.get(VARIABLE)) else None)
-    return Workspace((named or Path(platformdirs.user_data_dir("sdmerge"))).expanduser(), roots)
+    place = (named or Path(platformdirs.user_data_dir("sdmerge"))).expanduser()
+    saved = tuple(path.expanduser() for path in targets)
+    read = [*(path.expanduser() for path in roots), *saved]
+    return Workspace(place, tuple(dict.fromkeys(read)), saved)

@@ -66,11 +66,26 @@ def test_models_are_found_by_name_and_path(root: Path) -> None:
     assert inventory.find("nowhere.safetensors") is None
 
 
-def test_the_first_folder_wins(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_first_folder_has_the_short_name(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     other = tmp_path_factory.mktemp("other")
     copy(SAMPLES / "ukiyoe.safetensors", other / "torii.safetensors")
-    names = [entry.kind for entry in Inventory([other, root]).entries() if "torii" in entry.name]
-    assert names == ["checkpoint"]
+    copy(LORA, other / "sub" / "torii.safetensors")
+    tops = Inventory([other / "sub", other, root], places=[other / "sub", other, root])
+    found = {entry.name: entry.path for entry in tops.entries() if "torii" in entry.name}
+    assert found == {
+        "torii.safetensors": other / "sub" / "torii.safetensors",
+        str(other / "torii.safetensors"): other / "torii.safetensors",
+        str(root / "torii.safetensors"): root / "torii.safetensors",
+    }
+    tops = Inventory([root], places=[root / "deep", root], near=[other])
+    names = {entry.path.name: entry.name for entry in tops.entries()}
+    assert names["one.safetensors"] == "one.safetensors"
+    assert names["torii.safetensors"] == str(root / "torii.safetensors")  # another lies nearer
+    for name in names.values():
+        assert (entry := tops.find(name)) is not None
+        assert entry.name == name
 
 
 def test_description() -> None:

@@ -19,8 +19,9 @@ ORDER = [
     "kronecker", "magnitudes", "rounding", "storing", "place", "compiled", "tally", "whole",
     "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
     "scratch", "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding",
-    "scoring", "scorers", "workspace", "inventory", "confine", "verify", "lora", "sample", "votes",
-    "evolve", "plugins", "analysis", "jobs", "testing", "cli", "__main__",
+    "scoring", "scorers", "hosts", "workspace", "targets", "inventory", "confine", "verify", "lora",
+    "sample", "batch", "votes", "evolve", "plugins", "analysis", "jobs", "testing", "cli",
+    "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""
 

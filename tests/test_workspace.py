@@ -24,7 +24,14 @@ def test_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_own_models_come_before_those_of_others(tmp_path: Path) -> None:
-    place = find_workspace(tmp_path, (Path("/a"), Path("/b")))
-    assert place.model_roots == (tmp_path / "models", Path("/a"), Path("/b"))
-    assert place.hashes.is_relative_to(tmp_path)
-    assert not list(tmp_path.iterdir())
+    plain, webui = tmp_path / "plain", tmp_path / "webui"
+    for folder in (plain, webui / "models" / "Stable-diffusion", webui / "models" / "Lora"):
+        folder.mkdir(parents=True)
+    place = find_workspace(tmp_path / "own", (plain,), (webui,))
+    assert place.model_roots == (
+        tmp_path / "own" / "models", plain, webui / "models" / "Stable-diffusion",
+        webui / "models" / "Lora", webui,
+    )  # fmt: skip
+    assert [host.name for host in place.writable] == ["webui"]
+    assert place.hashes.is_relative_to(tmp_path / "own")
+    assert not (tmp_path / "own").exists()

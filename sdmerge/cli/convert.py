@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
-from sdmerge.cli.recipes import plan_of, storage_options, stored
+from sdmerge.cli.recipes import plan_of, prune_option, storage_options, stored
 from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 from sdmerge.recipe import recipe_from_data
@@ -26,8 +25,8 @@ from sdmerge.recipe import recipe_from_data
     metavar="NAME=MODEL",
     help="Take a component or the tokenizer from another model; may be repeated.",
 )
-@click.option("--prune", is_flag=True, help="Leave out tensors that no pipeline uses.")
 @storage_options
+@prune_option
 @output_options
 @background_option
 @click.pass_obj
@@ -39,9 +38,6 @@ def convert_command(session: Session, model: str, target: str, **options: Any) -
         data["components"] = {name: {"take": source} for name, source in parts}
     read = stored(recipe_from_data(data, "command line"), options)
     planned = plan_of(session, read, allow_pickle=options["allow_pickle"])
-    if options["prune"]:
-        kept = tuple(task for task in planned.tasks if not task.key.startswith("extra."))
-        planned = replace(planned, tasks=kept)
     write(session, planned, target, options)
 
 

@@ -117,8 +117,11 @@ class _Commands(LazyGroup):
 @click.version_option(package_name="sdmerge")
 @click.option("--workspace", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for models, recipes and caches.")  # fmt: skip
-@click.option("--models", multiple=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Another folder to look for models in; may be repeated.")  # fmt: skip
+@click.option("--models", multiple=True, type=click.Path(path_type=Path),
+              help="Another place of models: a folder, the tree of A1111, Forge or ComfyUI, or an "
+              "extra_model_paths.yaml. It is only read; may be repeated.")  # fmt: skip
+@click.option("--save-to", multiple=True, type=click.Path(path_type=Path),
+              help="The same, which -o HOST:NAME may write into.")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where pictures are drawn.")
 @click.option("--plugin", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
               help="A Python file with methods, scorers or engines; repeatable.")  # fmt: skip
@@ -128,12 +131,15 @@ def cli(
     ctx: click.Context,
     workspace: Path | None,
     models: tuple[Path, ...],
+    *,
+    save_to: tuple[Path, ...],
     device: str,
     plugin: tuple[Path, ...],
 ) -> None:
     """Merge diffusion models: checkpoints and LoRAs, every published method."""
     session = ctx.ensure_object(Session)
-    session.workspace = find_workspace(workspace, models)
+    session.workspace = find_workspace(workspace, models, save_to)
+    _ = session.workspace.hosts  # a folder that is not there is told before anything is done
     session.device = device
     session.plugins = plugin
     kinds = ("methods", "scorers", "engines")

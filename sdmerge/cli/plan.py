@@ -15,6 +15,7 @@ from sdmerge.cli.recipes import (
     RecipeCommand,
     check_picture,
     plan_of,
+    prune_option,
     read_recipe,
     recipe_options,
 )
@@ -34,6 +35,7 @@ from sdmerge.cli.recipes import (
 )
 @click.option("--force", is_flag=True, help="Replace the picture that is there.")
 @recipe_options
+@prune_option
 @output_options
 @click.pass_obj
 def plan_command(session: Session, recipe: tuple[str, ...], **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,11 @@ from sdmerge.cli.main import Session
 from sdmerge.errors import InputError, MethodError
 from sdmerge.manifest import manifest
 from sdmerge.params import Param
-from sdmerge.recipe import Recipe, load_recipe, parse_recipe, recipe_from_data
+from sdmerge.recipe import Recipe, parse_recipe, recipe_from_data
+from sdmerge.recipe.dice import rolled
+from sdmerge.recipe.edit import documents
 from sdmerge.recipe.nodes import parse_yaml
+from sdmerge.recipe.read import recipe_text
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -30,6 +34,8 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
                      help="Change a value of the recipe: parameters.t=0.3; may be repeated."),
         click.option("--seed", type=int, help="Seed of random masks."),
+        click.option("--dice", type=int, metavar="SEED",
+                     help="Throw every fraction of the method at random, within its slider."),
         storage_options,
         click.option("--base", help="base_model of an ad hoc merge."),
         click.option("--method", help="merge_method of an ad hoc merge."),
@@ -58,21 +64,37 @@ def storage_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def prune_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--prune`, for results that are models."""
+    text = "Leave out tensors that no pipeline uses."
+    return click.option("--prune", is_flag=True, help=text)(command)
+
+
 def stored(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """The recipe with what the command line says of the result: layout, dtype and rounding."""
-    given = {name: options.get(name) for name in ("layout", "dtype", "rounding")}
+    """The recipe with what the command line says of the result."""
+    given = {name: options.get(name) for name in ("layout", "dtype", "rounding", "prune")}
     changes = {name: value for name, value in given.items() if value}
     return replace(recipe, output=replace(recipe.output, **changes)) if changes else recipe
 
 
-def recipe_in(path: Path, settings: Sequence[str]) -> Recipe:
-    """The recipe in a file; in a job, as the file was when the job was submitted."""
+def recipe_in(path: Path, settings: Sequence[str], dice: int | None = None) -> Recipe:
+    """The recipe in a file; in a job, as the file was when the job was submitted.
+
+    dice: The seed of random values, which `settings` may change.
+    """
     context = click.get_current_context(silent=True)
     session = context.find_object(Session) if context else None
     text = session.recipes.get(path.resolve()) if session else None
-    if text is None:
-        return load_recipe(path, settings)
+    text = recipe_text(path) if text is None else text
+    last = next(reversed(documents(text, str(path))), {}) if dice is not None else {}
+    settings = [*_thrown(last, dice), *settings]
     return parse_recipe(text, str(path), path.resolve().parent, settings)
+
+
+def _thrown(stage: Mapping[str, Any], dice: int | None) -> list[str]:
+    """Random values for a stage, as `--set` takes them; none without a seed."""
+    found = rolled(stage, dice) if dice is not None else {}
+    return [f"{address}={json.dumps(value)}" for address, value in found.items()]
 
 
 class RecipeCommand(click.Command):
@@ -134,7 +156,7 @@ def check_picture(path: Path, *, force: bool) -> None:
 
 def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:
     """The recipe that arguments and options mean."""
-    settings = list(options["settings"])
+    settings = [*options["settings"]]
     flags = {
         name[6:]: value for name, value in options.items() if name.startswith("param_") and value
     }
@@ -151,11 +173,13 @@ def read_recipe(sources: Sequence[str], options: Mapping[str, Any]) -> Recipe:
             raise InputError(
                 f"{', '.join(refused)} belong to an ad hoc merge, not to a recipe", hint=hint
             )
-        recipe = recipe_in(Path(sources[0]), settings)
+        recipe = recipe_in(Path(sources[0]), settings, options.get("dice"))
     elif any(is_recipe(source) for source in sources):
         raise InputError("give one recipe, or models, not both")
     else:
-        recipe = recipe_from_data(_ad_hoc(sources, options, flags), "command line", None, settings)
+        data = _ad_hoc(sources, options, flags)
+        settings = [*_thrown(data, options.get("dice")), *settings]
+        recipe = recipe_from_data(data, "command line", None, settings)
     return stored(recipe, options)
 
 

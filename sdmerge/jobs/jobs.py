@@ -61,6 +61,7 @@ class Jobs:
             arguments, (folder or self.workspace.folder).absolute(),
             tuple(root.absolute() for root in self.workspace.roots), device,
             tuple(path.absolute() for path in plugins), recipes or {},
+            tuple(path.absolute() for path in self.workspace.targets),
         )  # fmt: skip
 
     def submit(self, request: Request, *, title: str = "", recipe: str = "") -> Job:

@@ -33,6 +33,7 @@ class Request:
     arguments: The command and what follows it; `{run}` stands for the job's folder.
     folder: The working folder that relative paths start at.
     roots: Folders in which models are looked for, after the workspace's.
+    targets: Those of them that may be written into.
     recipes: Recipe files among the arguments, by their absolute path, with the text they had. The
         job runs by that text, whatever becomes of the file.
     """
@@ -43,6 +44,7 @@ class Request:
     device: str = "cpu"
     plugins: tuple[Path, ...] = ()
     recipes: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    targets: tuple[Path, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -74,6 +76,8 @@ class Request:
         options = ["--workspace", str(workspace), "--device", self.device]
         for root in self.roots:
             options += ["--models", str(root)]
+        for target in self.targets:
+            options += ["--save-to", str(target)]
         for plugin in self.plugins:
             options += ["--plugin", str(plugin)]
         return [*options, *(word.replace(HERE, str(run)) for word in self.arguments)]
@@ -180,6 +184,7 @@ def request_data(request: Request, texts: Sequence[str]) -> dict[str, Any]:
         "device": request.device,
         "plugins": [str(path) for path in request.plugins],
         "recipes": dict(zip(map(str, request.recipes), texts, strict=True)),
+        "targets": [str(path) for path in request.targets],
     }
 
 
@@ -192,6 +197,7 @@ def read_request(data: Mapping[str, Any], run: Path) -> Request:
         data["device"],
         tuple(Path(path) for path in data["plugins"]),
         {Path(path): (run / name).read_text("utf-8") for path, name in data["recipes"].items()},
+        tuple(Path(path) for path in data.get("targets", ())),
     )
 
 

@@ -15,6 +15,7 @@ from sdmerge.adapters.source import Source
 from sdmerge.album import Album
 from sdmerge.errors import PlanError
 from sdmerge.families.family import Family
+from sdmerge.families.recognise import EXTRA
 from sdmerge.params import Scalar
 from sdmerge.plan.inputs import Inputs, Member, stored_bytes
 from sdmerge.plan.lora import changes, dialect_of
@@ -178,6 +179,8 @@ def _tasks(member: Member, recipe: Recipe) -> tuple[Task, ...]:
     code = parse_dtype(recipe.output.dtype) if recipe.output.dtype else None
     tasks: list[Task] = []
     for key, spec in member.specs.items():
+        if recipe.output.prune and key.startswith(EXTRA):
+            continue
         stored = TensorSpec(code, spec.shape) if code and spec.is_float else spec
         rounded = recipe.output.rounding == "stochastic" and stored.dtype in NARROW
         tasks.append(Task(key, stored, member.nodes[key], recipe.seed if rounded else None))
@@ -191,6 +194,13 @@ def _rounding_notes(recipe: Recipe, tasks: Sequence[Task]) -> list[str]:
     if not narrow:
         return ["rounding: stochastic changes nothing: no tensor is stored in fewer than 32 bits"]
     return [f"rounded to {', '.join(sorted(narrow))} by chance (stochastic, seed {recipe.seed})"]
+
+
+def _pruning_notes(recipe: Recipe, member: Member) -> list[str]:
+    if not recipe.output.prune:
+        return []
+    count = sum(key.startswith(EXTRA) for key in member.specs)
+    return [f"pruned: {count} tensors that no pipeline uses are left out"]
 
 
 def _variant(inputs: Inputs, tasks: Sequence[Task]) -> str:
@@ -239,6 +249,7 @@ def _report(
             *recipe.notes,
             *(note for stage in stages for note in stage.notes),
             *_rounding_notes(recipe, tasks),
+            *_pruning_notes(recipe, last.member),
         ),
     )
 

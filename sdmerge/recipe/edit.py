@@ -1,4 +1,4 @@
-"""Edits: a recipe's text as plain data, changed, and written again. Nothing is checked but YAML.
+"""Edits: a recipe's text as plain data, changed, and put back. Nothing is checked but YAML.
 
 A draft may name models that are not there yet and parameters of the method before: `parse_recipe`
 says what is wrong with it, these functions keep it as it is.
@@ -13,6 +13,7 @@ import yaml
 
 from sdmerge.errors import RecipeError
 from sdmerge.recipe.address import apply_settings
+from sdmerge.recipe.kept import put_into
 from sdmerge.recipe.nodes import Dumper, parse_yaml
 
 
@@ -25,16 +26,29 @@ def documents(text: str, name: str = "recipe") -> list[dict[str, Any]]:
 
 
 def text_of(data: Sequence[dict[str, Any]]) -> str:
-    """The documents as YAML. Comments of the text they came from are not in them."""
+    """The documents as YAML, written anew."""
     return yaml.dump_all(
         data, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
     )
 
 
+def rewritten(text: str, data: Sequence[dict[str, Any]]) -> str:
+    """`text` with its documents changed to `data`; comments and layout stay where they can."""
+    if data == documents(text):
+        return text
+    found = put_into(text, data)
+    try:
+        if found is not None and documents(found) == [*data]:
+            return found
+    except RecipeError:
+        pass
+    return text_of(data)
+
+
 def edited(text: str, settings: Sequence[str]) -> str:
     """The text with every PATH=VALUE of `settings`, as `--set` has them, put in."""
     nodes = apply_settings(parse_yaml(text, "recipe"), settings)
-    return text_of([node.plain() for node in nodes])
+    return rewritten(text, [node.plain() for node in nodes])
 
 
 def address_of(text: str, where: str) -> str:

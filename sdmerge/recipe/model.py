@@ -165,6 +165,8 @@ class Output:
     rounding: Rounding = "nearest"
     remove_below: float = 0.0
     """Layers all of whose branches have a smaller gain are left out."""
+    prune: bool = False
+    """Leave out tensors that no pipeline uses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def read_output(fields: Mapping[str, Node]) -> Output:
     node = fields.get("output")
     if node is None:
         return Output(dtype=word)
-    own = ("layout", "rounding", "remove_below")
+    own = ("layout", "rounding", "remove_below", "prune")
     known = node.mapping("output", (*own, *(param.name for param in LORA)))
     layout = _word(known["layout"], "layout", LAYOUTS) if "layout" in known else None
     rounding = _word(known["rounding"], "rounding", _ROUNDINGS) if "rounding" in known else None
@@ -69,7 +69,10 @@ def read_output(fields: Mapping[str, Node]) -> Output:
     below = read_scalar(known[_REMOVE.name], _REMOVE) if _REMOVE.name in known else 0.0
     if below and layout == "lora":
         raise known[_REMOVE.name].error("a LoRA has no layers of its own to leave out")
-    return Output(layout, word, lora, rounding or "nearest", float(below))
+    prune = "prune" in known and known["prune"].switch("prune")
+    if prune and layout == "lora":
+        raise known["prune"].error("a LoRA has only what was changed: there is nothing to prune")
+    return Output(layout, word, lora, rounding or "nearest", float(below), prune)
 
 
 def _word(node: Node, what: str, known: Sequence[Word]) -> Word:

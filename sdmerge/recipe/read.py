@@ -48,13 +48,17 @@ _APPLIED = Param(
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """The recipe in the file at `path`, with `settings` (`PATH=VALUE`) applied on top."""
+    return parse_recipe(recipe_text(path), str(path), path.resolve().parent, settings)
+
+
+def recipe_text(path: Path) -> str:
+    """The text of the file at `path`."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except FileNotFoundError:
         raise RecipeError("there is no such file", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"this is not a text file: {error}", where=str(path)) from None
-    return parse_recipe(text, str(path), path.resolve().parent, settings)
 
 
 def parse_recipe(

@@ -93,7 +93,8 @@ def _output(output: Output) -> dict[str, Any]:
     layout = {"layout": output.layout, **output.lora} if output.layout else {}
     rounding = {"rounding": output.rounding} if output.rounding != "nearest" else {}
     removal = {"remove_below": output.remove_below} if output.remove_below else {}
-    return {**layout, **rounding, **removal}
+    pruned = {"prune": True} if output.prune else {}
+    return {**layout, **rounding, **removal, **pruned}
 
 
 def _sources(stage: Stage) -> list[dict[str, Any]]:

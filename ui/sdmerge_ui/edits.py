@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sdmerge_ui.library import documents, manifest, text_of
+from sdmerge_ui.library import documents, manifest, rewritten
 
 Stage = dict[str, Any]
 
@@ -100,7 +100,7 @@ def value_at(stage: Stage, address: str) -> Any:
 def _changed(text: str, change: Callable[[Stage], None]) -> str:
     data = documents(text) or [{}]
     change(data[-1])
-    return text_of(data)
+    return rewritten(text, data)
 
 
 def _models(stage: Stage) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdmerge.batch import Named, names, points
 from sdmerge.cli.forms import Asked, form_of
 from sdmerge.confine import Confined
 from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, SdmergeError
@@ -23,7 +24,8 @@ from sdmerge.params import FILES, Param, Range, Scalar
 from sdmerge.plan import Plan, plan
 from sdmerge.recipe import Recipe, parse_recipe, recipe_id, to_yaml
 from sdmerge.recipe.aliases import aliases
-from sdmerge.recipe.edit import address_of, documents, edited, text_of
+from sdmerge.recipe.dice import rolled
+from sdmerge.recipe.edit import address_of, documents, edited, rewritten, text_of
 from sdmerge.recipe.model import GROUPINGS
 from sdmerge.recipe.output import LORA
 from sdmerge.recipe.presets import PRESETS, row
@@ -36,6 +38,7 @@ from sdmerge.scoring.choice import choice_from, parse_choice, spelled
 from sdmerge.scoring.prompts import read_prompts
 from sdmerge.scoring.spec import scorer_manifest
 from sdmerge.sinks.provenance import read_origin
+from sdmerge.targets import kinds_of, place_in
 from sdmerge.tensors.space import readable
 from sdmerge.votes import Booth, rank, read_votes
 from sdmerge.workspace import Workspace
@@ -65,6 +68,7 @@ __all__ = [
     "Job",
     "Jobs",
     "MethodSpec",
+    "Named",
     "Param",
     "Plan",
     "Preview",
@@ -92,11 +96,15 @@ __all__ = [
     "find_grids",
     "form_of",
     "importances",
+    "kinds_of",
     "manifest",
+    "names",
     "parse_choice",
     "parse_recipe",
     "picture_path",
+    "place_in",
     "plan",
+    "points",
     "positions",
     "rank",
     "read_axis",
@@ -112,6 +120,8 @@ __all__ = [
     "recipe_id",
     "removable",
     "remove",
+    "rewritten",
+    "rolled",
     "row",
     "scorer_manifest",
     "seconds_per_cell",

@@ -55,7 +55,8 @@ class Place:
     @functools.cached_property
     def shown(self) -> Workspace:
         """The workspace with the samples among its roots."""
-        return Workspace(self.workspace.folder, (*self.workspace.roots, *self.samples))
+        own = self.workspace
+        return Workspace(own.folder, (*own.roots, *self.samples), own.targets)
 
     @functools.cached_property
     def jobs(self) -> Jobs:
@@ -65,13 +66,17 @@ class Place:
     @functools.cached_property
     def inventory(self) -> Inventory:
         """The models of the workspace and of the folders that were named."""
-        return Inventory(self.shown.model_roots, pickles=self.allow_pickle)
+        return Inventory(
+            [one.path for one in self.shown.folders], places=self.shown.model_roots,
+            near=[self.workspace.folder], pickles=self.allow_pickle,
+        )  # fmt: skip
 
     @functools.cached_property
     def confined(self) -> Confined:
         """Where models may lie."""
         samples = (SAMPLES,) if self.samples else ()
-        return Confined((self.workspace.folder, *self.shown.model_roots, *samples))
+        folders = [one.path for one in self.shown.folders]
+        return Confined((self.workspace.folder, *folders, *samples))
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -125,6 +130,14 @@ class Place:
         except InputError:
             return None
         return self.inventory.find(name)
+
+    def shelf(self, path: Path) -> str:
+        """Which host's folder a model lies in; '' for one of the workspace's own."""
+        for host in self.shown.hosts:
+            for one in host.folders:
+                if path.is_relative_to(one.path):
+                    return " · ".join(filter(None, (host.name, one.kind)))
+        return ""
 
     def blocks(self, names: Sequence[str]) -> tuple[str, ...]:
         """The block labels of the first known model among these, BASE for the text encoders."""

@@ -9,6 +9,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.errors import InputError
+from sdmerge.targets import find_target
 
 
 @click.command("merge")
@@ -33,6 +34,7 @@ def merge_command(session: Session, files: tuple[Path, ...], target: Path, **opt
     """
     from sdmerge.embedding import merge_embeddings
 
+    target = find_target(session.workspace, str(target), "embeddings")
     weights = _weights(options["weight"], options["how"])
     written = merge_embeddings(
         files, target, options["how"], weights=weights, token=options["token"],

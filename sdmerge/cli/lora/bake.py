@@ -10,7 +10,7 @@ import click
 
 from sdmerge.cli.main import Session, output_options
 from sdmerge.cli.merge import target_options, write
-from sdmerge.cli.recipes import partial_option, plan_of, storage_options, stored
+from sdmerge.cli.recipes import partial_option, plan_of, prune_option, storage_options, stored
 from sdmerge.cli.runs.background import background_option
 from sdmerge.errors import InputError
 from sdmerge.recipe import Recipe, recipe_from_data
@@ -23,6 +23,7 @@ def bake_options(command: Any) -> Any:
     for option in (
         output_options,
         storage_options,
+        prune_option,
         partial_option,
         click.option("--unet", type=float, metavar="FACTOR",
                      help="Factor of all weights in the main network."),

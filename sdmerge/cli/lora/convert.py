@@ -10,6 +10,7 @@ import click
 
 from sdmerge.cli.lora.files import base_option, open_base, open_lora_file, written_options
 from sdmerge.cli.main import Session, output_options
+from sdmerge.targets import find_target
 
 _DIALECTS = ("kohya", "diffusers", "peft", "comfyui")
 
@@ -36,6 +37,7 @@ def convert_command(session: Session, lora: Path, target: Path, **options: Any) 
     from sdmerge.lora.convert import convert
     from sdmerge.tensors.spec import parse_dtype
 
+    target = find_target(session.workspace, str(target), "loras")
     check_target(target, options["dialect"], force=options["force"])
     dtype = parse_dtype(options["dtype"]) if options["dtype"] else None
     file, base = open_lora_file(lora), open_base(options["base"])

@@ -9,6 +9,7 @@ import click
 
 from sdmerge.cli.lora.files import open_lora_file, written_options
 from sdmerge.cli.main import Session, output_options
+from sdmerge.targets import find_target
 
 
 @click.command("resize")
@@ -38,6 +39,7 @@ def resize_command(session: Session, lora: Path, target: Path, **options: Any) -
     from sdmerge.tensors.space import parse_size
     from sdmerge.tensors.spec import parse_dtype
 
+    target = find_target(session.workspace, str(target), "loras")
     size = parse_size(options["size"]) if options["size"] else None
     wanted = Wanted(options["rank"], options["ratio"], options["energy"], options["error"], size)
     dtype = parse_dtype(options["dtype"]) if options["dtype"] else None

@@ -1,15 +1,18 @@
 // A value per block: bars to drag. Shift-drag sets a range; arrows, Home and End do the same.
 let drawn = null;
 let held = null;
-const parts = keeper((value) => [value.labels, value.curves, value.address, value.presets, value.low, value.high], build);
+const parts = keeper((value) => [value.labels, value.curves, value.address, value.per, value.presets, value.low, value.high], build);
 
 function build(value) {
   if (!value.labels.length || !value.curves.length) {
     root.replaceChildren(h("p", { class: "empty" }, w("blocks.empty")));
     return null;
   }
-  const which = h("select", { "aria-label": w("blocks.which"), onchange: () => trigger("act", { do: "curve", address: which.value }) },
+  const which = h("select", { "aria-label": w("blocks.which"), onchange: look },
     value.curves.map((one) => option(one.address, one.name, one.address === value.address)));
+  const per = h("select", { "aria-label": w("blocks.per"), onchange: look },
+    value.pers.map((one) => option(one.name, one.label, one.name === value.per)));
+  function look() { trigger("act", { do: "curve", address: which.value, per: per.value }); }
   const preset = h("select", { "aria-label": w("blocks.preset"), onchange: () => {
     if (preset.value) trigger("act", { do: "preset", name: preset.value, address: value.address });
     preset.value = "";
@@ -26,7 +29,7 @@ function build(value) {
     groups.at(-1).nodes.push(one.node);
   });
   root.replaceChildren(
-    h("div", { class: "tools" }, which, preset, row, paste, even, measure),
+    h("div", { class: "tools" }, which, per, ...(value.per === "block" ? [preset, row, paste] : []), even, measure),
     h("div", { class: "bars", onpointerup: drop, onpointerleave: drop, onpointermove: drag },
       groups.map((one) => h("span", { class: "group" }, one.nodes))),
     h("p", { class: "help" }, w("blocks.help")));
@@ -67,7 +70,7 @@ function drop() { held = null; }
 function set(places, value) {
   for (const place of places) drawn.values[place] = Math.round(value * 1e4) / 1e4;
   paint(drawn);
-  edit(drawn.address, { per: "block", values: Object.fromEntries(drawn.labels.map((label, n) => [label, drawn.values[n]])) });
+  edit(drawn.address, { per: drawn.per, values: Object.fromEntries(drawn.labels.map((label, n) => [label, drawn.values[n]])) });
 }
 
 function paint(value) {

@@ -2,11 +2,12 @@
 const find = h("input", { id: "sd-find", type: "search", placeholder: w("models.find"), "aria-label": w("models.find"), oninput: list });
 const family = h("select", { "aria-label": w("models.family"), onchange: list });
 const kind = h("select", { "aria-label": w("models.kind"), onchange: list });
+const shelf = h("select", { "aria-label": w("models.shelf"), onchange: list });
 const body = h("tbody", {});
 const count = h("span", { class: "help", role: "status" });
 const columns = ["name", "kind", "family", "layout", "dtype", "size", "origin"];
 let now = null;
-root.append(h("div", { class: "tools" }, find, family, kind,
+root.append(h("div", { class: "tools" }, find, family, kind, shelf,
   button(w("models.rescan"), () => trigger("act", { do: "rescan" })), h("span", { class: "grow" }), count),
   h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {},
     columns.map((name) => h("th", { scope: "col" }, w(`models.${name}`))))), body)));
@@ -15,7 +16,8 @@ const labelled = (name, all) => h("option", { value: name }, name || all);
 function list() {
   const word = find.value.trim().toLowerCase();
   const rows = now.models.filter((one) => (!word || one.name.toLowerCase().includes(word))
-    && (!family.value || one.family === family.value) && (!kind.value || one.kind === kind.value));
+    && (!family.value || one.family === family.value) && (!kind.value || one.kind === kind.value)
+    && (!shelf.value || one.shelf === shelf.value));
   body.replaceChildren(...rows.map(line));
   if (!rows.length) body.append(h("tr", {}, h("td", { colspan: columns.length, class: "empty" },
     w(now.models.length ? "models.none_found" : "models.empty", { folder: now.folder }))));
@@ -31,13 +33,14 @@ function line(one) {
     return h("tr", { ...attributes, class: "broken" }, h("td", { title: one.path }, one.name),
       h("td", { colspan: columns.length - 1 }, w("models.broken"), " ", one.error));
   }
-  return h("tr", attributes, h("td", { title: one.path }, one.name), h("td", {}, one.kind && w(`models.kind_${one.kind}`)),
+  const name = h("td", { title: one.path }, one.name, one.shelf ? h("small", { class: "shelf" }, one.shelf) : null);
+  return h("tr", attributes, name, h("td", {}, one.kind && w(`models.kind_${one.kind}`)),
     ...columns.slice(2).map((name) => h("td", { class: name }, one[name] || "–")));
 }
 
 follow((value) => {
   now = value;
-  for (const [menu, key, all] of [[family, "family", w("models.all_families")], [kind, "kind", w("models.all_kinds")]]) {
+  for (const [menu, key, all] of [[family, "family", w("models.all_families")], [kind, "kind", w("models.all_kinds")], [shelf, "shelf", w("models.all_shelves")]]) {
     const known = [...new Set(value.models.map((one) => one[key]).filter(Boolean))].sort();
     const chosen = menu.value;
     menu.replaceChildren(labelled("", all), ...known.map((name) =>

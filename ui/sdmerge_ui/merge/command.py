@@ -12,18 +12,22 @@ from sdmerge_ui.place import Place
 _PLAIN = {"merge_method", "models", "base_model", "parameters", "dtype", "seed"}
 
 
-def command(place: Place, text: str, name: str) -> str:
+def head(place: Place) -> list[str]:
+    """The command with the options that say where models are."""
+    shown = place.shown
+    read = [word for one in shown.roots for word in ("--models", str(one))]
+    written = [word for one in shown.targets for word in ("--save-to", str(one))]
+    return ["sdmerge", "--workspace", str(place.workspace.folder), *read, *written]
+
+
+def command(place: Place, text: str, name: str, where: str = "") -> str:
     """`sdmerge merge …`: with models and flags where these say it all, else with a recipe file."""
-    roots = [word for root in place.workspace.roots for word in ("--models", str(root))]
-    head = ["sdmerge", "--workspace", str(place.workspace.folder), *roots]
-    if place.samples:
-        head += [word for root in place.samples for word in ("--models", str(root))]
     stage = stage_of(text)
-    target = ["-o", f"{name or 'merged'}.safetensors"]
+    target = ["-o", f"{where}{':' if where else ''}{name or 'merged'}.safetensors"]
     words = _ad_hoc(stage) if len(documents(text)) == 1 else None
     if words is None:
         words = [f"{name or 'recipe'}.yaml"]
-    return shlex.join([*head, "merge", *words, *target])
+    return shlex.join([*head(place), "merge", *words, *target])
 
 
 def _ad_hoc(stage: dict[str, Any]) -> list[str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,15 +10,26 @@ import gradio as gr
 
 from sdmerge_ui import edits
 from sdmerge_ui.frame import Frame
-from sdmerge_ui.library import Cancelled, RecipeError, SdmergeError, documents, row
+from sdmerge_ui.library import (
+    Cancelled,
+    RecipeError,
+    SdmergeError,
+    documents,
+    rewritten,
+    rolled,
+    row,
+)
 from sdmerge_ui.measure import Measured, started
 from sdmerge_ui.merge import saving
 from sdmerge_ui.merge.command import command
 from sdmerge_ui.merge.planned import planned
 from sdmerge_ui.merge.preview import drawn
-from sdmerge_ui.merge.view import View, read_row
+from sdmerge_ui.merge.view import MERGED, View, read_row
 from sdmerge_ui.place import SAMPLES, Place
 from sdmerge_ui.state import Draft
+
+Curve = tuple[str, str]
+"""What has a value per group: its address, and what the groups are."""
 
 
 class Handlers:
@@ -31,15 +42,15 @@ class Handlers:
         """The draft, for people."""
         return View(self._place, self._words, draft.text)
 
-    def show(self, draft: Draft, curve: str, name: str) -> Any:
-        """Ingredients, form, blocks, output, command and text."""
+    def show(self, draft: Draft, curve: Curve, name: str, where: str) -> Any:
+        """Ingredients, form, blocks, components, output, command and text."""
         try:
             now = self.view(draft)
         except RecipeError:
-            return (*[gr.skip()] * 5, draft.text)
-        line = command(self._place, draft.text, name)
-        blocks = now.blocks(curve)
-        return now.ingredients(), now.form(), blocks, now.output(), line, draft.text
+            return (*[gr.skip()] * 6, draft.text)
+        line = command(self._place, draft.text, name, where)
+        parts = [now.form(), now.blocks(*curve), now.components(), now.output()]
+        return now.ingredients(), *parts, line, draft.text
 
     def check(self, draft: Draft) -> Any:
         """What the draft would do."""
@@ -50,7 +61,7 @@ class Handlers:
         asked = said(event)
         text = draft.text
         for address, value in asked["edits"]:
-            text = edits.put(text, address, None if value == "" else value)
+            text = edits.put(text, address, given(text, address, value))
         return draft.edit(text, asked["gesture"])
 
     def act(self, draft: Draft, event: gr.EventData) -> Any:
@@ -64,7 +75,7 @@ class Handlers:
         """A button of the blocks: draft, curve, measurement, dock and clock."""
         asked = said(event)
         if asked["do"] == "curve":
-            return gr.skip(), asked["address"], *[gr.skip()] * 3
+            return gr.skip(), (asked["address"], asked["per"]), *[gr.skip()] * 3
         now = self.view(draft)
         if asked["do"] == "measure":
             measured = started(self._place, *(now.pair or ("", "")))
@@ -74,14 +85,14 @@ class Handlers:
         text = edits.put(draft.text, asked["address"], {"per": "block", "values": values})
         return draft.edit(text), *[gr.skip()] * 4
 
-    def poll(self, measured: Measured, draft: Draft, curve: str) -> Any:
+    def poll(self, measured: Measured, draft: Draft, curve: Curve) -> Any:
         """Look after a measurement: itself, the blocks and the clock."""
         later = measured.looked(self._place)
         if later.number is not None:
             return gr.skip(), gr.skip(), gr.skip()
         if later.error:
             gr.Warning(later.error, title="sdmerge")
-        return later, self.view(draft).blocks(curve), gr.Timer(active=False)
+        return later, self.view(draft).blocks(*curve), gr.Timer(active=False)
 
     def draw(
         self, draft: Draft, prompts: str, seed: float | None, steps: float | None, before: Any,
@@ -108,9 +119,9 @@ class Handlers:
             return gr.skip()
         return self.draw(draft, prompts, seed, steps, before, request)
 
-    def save_model(self, draft: Draft, name: str) -> Any:
+    def save_model(self, draft: Draft, name: str, where: str) -> Any:
         """Begin the job that writes the model."""
-        job = saving.save_model(self._place, draft.text, name)
+        job = saving.save_model(self._place, draft.text, name, where)
         return draft.was_run(job.number), self._frame.open_dock()
 
     def save_recipe(self, draft: Draft, name: str) -> Any:
@@ -131,19 +142,32 @@ class Handlers:
         """The recipe of a picture."""
         return draft.edit(saving.from_picture(data))
 
-    def roll(self, draft: Draft) -> Draft:
-        """Throw dice for every number of the method, within what its slider shows."""
+    def roll(self, draft: Draft, seed: float | None, last: int | None) -> Any:
+        """Throw dice for every fraction of the method: the draft, and twice the seed of the throw.
+
+        It is a new one, unless somebody put one into the box.
+        """
+        thrown = secrets.randbelow(10_000) if seed is None or seed == last else int(seed)
         text = draft.text
-        for field in self.view(draft).fields():
-            if field["kind"] == "float" and "low" in field:
-                value = round(random.uniform(field["low"], field["high"]), 2)
-                text = edits.put(text, field["address"], value)
-        return draft.edit(text)
+        for address, value in rolled(edits.stage_of(text), thrown).items():
+            text = edits.put(text, address, value)
+        return draft.edit(text), thrown, thrown
 
     def take(self, draft: Draft, text: str) -> Draft:
         """The recipe as it was typed; a mistake in its YAML leaves the draft as it is."""
         documents(text)
         return draft.edit(text)
+
+
+def given(text: str, address: str, value: Any) -> Any:
+    """What a control means for a recipe; None where it says nothing that holds without it."""
+    if value == "" or (address == "output.prune" and value is False):
+        return None
+    if address.startswith("components.") and isinstance(value, str):
+        if value == MERGED:
+            return {"merge_method": edits.stage_of(text).get("merge_method")}
+        return {"take": value}
+    return value
 
 
 def said(event: gr.EventData) -> dict[str, Any]:
@@ -185,4 +209,4 @@ def tried(place: Place, draft: Draft) -> Draft:
         for owner, key in [(stage, "base_model"), *((one, "model") for one in stage["models"])]:
             short = "/".join(str(owner[key]).split("/")[2:])
             owner[key] = short if short in names else str(SAMPLES.parent / str(owner[key]))
-    return draft.edit(edits.text_of(data))
+    return draft.edit(rewritten(text, data))

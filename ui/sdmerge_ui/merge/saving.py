@@ -5,25 +5,52 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from sdmerge_ui.edits import stage_of, value_at
-from sdmerge_ui.library import InputError, Job, read_origin, read_record, to_yaml
+from sdmerge_ui.library import (
+    InputError,
+    Job,
+    Plan,
+    kinds_of,
+    place_in,
+    read_origin,
+    read_record,
+    to_yaml,
+)
 from sdmerge_ui.place import Place, checked_name
 
 _SUFFIX = ".safetensors"
 _RUN, _MODEL = "run ", "model "
 
 
-def save_model(place: Place, text: str, name: str) -> Job:
+def save_model(place: Place, text: str, name: str, where: str = "") -> Job:
     """The job that writes the model; an InputError before it, if there is one of that name."""
-    place.plan(text)
-    bare = checked_name(name).removesuffix(_SUFFIX)
-    is_folder = value_at(stage_of(text), "output.layout") == "diffusers"
-    target = place.workspace.models / (bare if is_folder else f"{bare}{_SUFFIX}")
-    if target.exists():
-        raise InputError(f"there is a model '{target.name}' already", hint="Choose another name.")
+    return begin(place, text, target_of(place, place.plan(text), name, where))
+
+
+def begin(place: Place, text: str, target: Path) -> Job:
+    """The job that merges a recipe into a file or folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     asked = ["merge", "{run}/recipe.yaml", "-o", str(target), *place.flags]
     return place.jobs.submit(place.request(*asked), title=target.name, recipe=text)
+
+
+def target_of(place: Place, planned: Plan, name: str, where: str = "") -> Path:
+    """Where a result called `name` goes: among the workspace's models, or into the host `where`."""
+    bare = checked_name(name).removesuffix(_SUFFIX)
+    layout = planned.recipe.output.layout
+    is_folder = layout == "diffusers"
+    file = bare if is_folder else f"{bare}{_SUFFIX}"
+    hosts = {host.name: host for host in place.shown.writable}
+    if where and where not in hosts:
+        hint = "Start the app with --save-to and its folder."
+        raise InputError(f"nothing is saved to '{where}'", hint=hint)
+    keys = (task.key for task in planned.tasks)
+    target = (
+        place_in(hosts[where], file, *kinds_of(layout, keys, folder=is_folder))
+        if where else place.workspace.models / file
+    )  # fmt: skip
+    if target.exists():
+        raise InputError(f"there is a model '{target.name}' already", hint="Choose another name.")
+    return target
 
 
 def sources(place: Place) -> list[str]:

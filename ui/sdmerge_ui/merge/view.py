@@ -22,7 +22,11 @@ from sdmerge_ui.texts import Words
 
 Value = dict[str, Any]
 DTYPES = ("", "float16", "bfloat16", "float32")
+PER = ("block", "component")
+MERGED = "=merged"
+"""The choice of a VAE that is merged; no model is called so."""
 LAYOUTS = ("", "single-file", "diffusers", "lora")
+_PRUNE = Param("prune", "bool", False, "")
 _SEED = Param("seed", "int", 0, "", Range(0, 100, step=1, limits=(0, 2**32)))
 
 
@@ -94,19 +98,21 @@ class View:
         """For the element `form` of how the result is stored."""
         words, stage = self._words, self.stage
         layout = edits.value_at(stage, "output.layout") or ""
-        aliases = [("base", words("merge.vae_base"))] if self.base else []
-        aliases += [(label, label) for label in self.labels]
-        vae = [("", words("merge.vae_default")), *aliases]
         fields = [
             _choice("dtype", words("merge.dtype"), stage.get("dtype"), DTYPES,
                     [words("merge.dtype_kept"), *DTYPES[1:]]),
             _choice("output.layout", words("merge.layout"), layout, LAYOUTS,
                     [words(f"merge.layout_{one or 'auto'}") for one in LAYOUTS]),
-            _choice("components.vae.take", words("merge.vae"),
-                    edits.value_at(stage, "components.vae.take"),
-                    [key for key, _ in vae], [label for _, label in vae]),
         ]  # fmt: skip
-        if layout == "lora":
+        if layout != "lora":
+            named = set(self.names)
+            others = [
+                (entry.name, entry.name) for entry in self._place.inventory.entries()
+                if "vae" in entry.components and entry.name not in named
+            ]  # fmt: skip
+            pruned = controls.field(_PRUNE, "output.prune", edits.value_at(stage, "output.prune"))
+            fields += [self._component("vae", others), {**pruned, "label": words("merge.prune")}]
+        else:
             fields = [*fields[:2], *(
                 {**controls.field(param, f"output.{param.name}",
                                   edits.value_at(stage, f"output.{param.name}")),
@@ -119,29 +125,76 @@ class View:
             fields.append({**seed, "label": words("merge.seed")})
         return {"fields": fields}
 
-    def blocks(self, address: str) -> Value:
-        """For the element `blocks`: the curve at `address`, else the first there is."""
+    def components(self) -> Value:
+        """For the element `form` of what is done with each component."""
+        found = [name for name in self.parts if name != "vae"]
+        if len(found) < 2:
+            return {"fields": [], "empty": self._words("merge.no_components")}
+        encoders = [name for name in found if name.startswith("text_encoder")]
+        words = [name.replace("text_encoder", "tokenizer") for name in encoders]
+        return {"fields": [self._component(name) for name in [*found, *words]]}
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The components of the first model that is known."""
+        entries = (self._place.entry(name) for name in self.names)
+        return next((one.components for one in entries if one is not None and one.components), ())
+
+    def _component(self, name: str, others: Sequence[tuple[str, str]] = ()) -> controls.Field:
+        """A control: merged like the rest, or taken whole from one of the models or of `others`."""
+        words = self._words
+        rule = edits.value_at(self.stage, f"components.{name}")
+        rule = rule if isinstance(rule, dict) else {}
+        taken = rule.get("take")
+        now = taken if isinstance(taken, str) else MERGED if "merge_method" in rule else ""
+        whole = name == "vae" or name.startswith("tokenizer")
+        choices = [("", words("merge.vae_default" if whole else "merge.part_default"))]
+        choices += [(MERGED, words("merge.part_merged"))] if name == "vae" else []
+        choices += [("base", words("merge.part_base"))] if self.base else []
+        choices += [(label, words("merge.part_from", model=label)) for label in self.labels]
+        choices += others
+        choices += [(now, now)] if now not in dict(choices) else []
+        label = words("merge.vae") if name == "vae" else name
+        keys, labels = zip(*choices, strict=True)
+        return _choice(f"components.{name}", label, now, keys, labels)
+
+    def blocks(self, address: str, per: str = "") -> Value:
+        """For the element `blocks`: the curve at `address`, else the first there is.
+
+        per: What has a value each; "" for what the recipe says, else blocks.
+        """
         curves = controls.curves(self.spec, self.labels) if self.spec else []
         known = [one["address"] for one in curves]
         address = address if address in known else (known[0] if known else "")
-        labels = self._place.blocks(self.names)
+        given = edits.value_at(self.stage, address) if address else None
+        said = str(given.get("per")) if isinstance(given, dict) else ""
+        per = per if per in PER else said if said in PER else PER[0]
+        labels = self._groups(per)
         shares = self._place.differences.get(self.pair or ("", ""), {})
         most = max(shares.values(), default=0.0) or 1.0
         param = self._param(address)
         low, high = (param.range.low, param.range.high) if param and param.range else (0.0, 1.0)
-        given = edits.value_at(self.stage, address) if address else None
+        default = float(param.default) if param else 0.0
         return {
             "labels": list(labels), "curves": curves, "address": address,
+            "per": per, "pers": [{"name": one, "label": self._words(f"merge.per_{one}")}
+                                 for one in PER],
             "given": given is not None,
-            "values": block_values(given, labels, float(param.default) if param else 0.0),
+            "values": block_values(given, labels, default),
             "low": low, "high": high, "step": (high - low) / 100, "presets": sorted(PRESETS),
             "differences": {label: share / most for label, share in shares.items()},
         }  # fmt: skip
 
-    def fields(self) -> list[controls.Field]:
-        """Every control of the method."""
-        own = [field for place in range(len(self.models)) for field in self._fields(place)]
-        return own + (controls.form(self.spec, self.stage, ()) if self.spec else [])
+    def _groups(self, per: str) -> tuple[str, ...]:
+        """The labels that may have a value each; the VAE is among them where it is merged."""
+        blocks = self._place.blocks(self.names)
+        if per == "block" or not blocks:
+            return blocks
+        rules = self.stage.get("components")
+        rules = rules if isinstance(rules, dict) else {}
+        merged = {name for name, rule in rules.items() if isinstance(rule, dict) and "take" in rule}
+        whole = merged | (set() if "vae" in rules else {"vae"})
+        return tuple(name for name in self.parts if name not in whole)
 
     def _param(self, address: str) -> Param | None:
         name = address.rpartition(".")[2]

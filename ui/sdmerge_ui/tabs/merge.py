@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
 from sdmerge_ui.measure import Measured
+from sdmerge_ui.merge import batch
 from sdmerge_ui.merge.command import command
 from sdmerge_ui.merge.handlers import Handlers
 from sdmerge_ui.merge.preview import probe_prompts
@@ -28,8 +30,9 @@ def build(frame: Frame) -> None:
         with gr.Column(scale=5, min_width=320):
             plan = element("plan", frame.words, {"empty": frame.words("plan.empty")})
             live = _preview(frame, handlers)
-    name = _saving(frame, handlers)
-    _text(frame, handlers, bench, plan, name)
+    name, where = _saving(frame, handlers)
+    _text(frame, handlers, bench, plan, [name, where])
+    batch.build(frame, where)
     _edits(frame, handlers, bench, live)
 
 
@@ -40,6 +43,7 @@ class _Bench:
     ingredients: gr.HTML
     form: gr.HTML
     blocks: gr.HTML
+    components: gr.HTML
     output: gr.HTML
     curve: gr.State
 
@@ -50,15 +54,17 @@ def _bench(frame: Frame) -> _Bench:
     form = element("form", words, view.form())
     with gr.Accordion(words("merge.blocks"), open=False):
         blocks = element("blocks", words, view.blocks(""))
+    with gr.Accordion(words("merge.components"), open=False):
+        components = element("form", words, view.components())
     with gr.Accordion(words("merge.output"), open=True):
-        output = element("form", words, view.output())
-    return _Bench(ingredients, form, blocks, output, gr.State(""))
+        output = element("form", words, view.output(), elem_classes=["outputs"])
+    return _Bench(ingredients, form, blocks, components, output, gr.State(("", "")))
 
 
 def _edits(frame: Frame, handlers: Handlers, bench: _Bench, live: gr.Checkbox) -> None:
     draft, measured = frame.draft, gr.State(Measured())
     clock = gr.Timer(1, active=False)
-    for one in (bench.ingredients, bench.form, bench.blocks, bench.output):
+    for one in (bench.ingredients, bench.form, bench.blocks, bench.components, bench.output):
         wire(one.edit, handlers.edit, [draft], [draft], mode="multiple", turn=TURN)
     wire(bench.ingredients.act, handlers.act, [draft], [draft, live], mode="multiple", turn=TURN)
     changed = [draft, bench.curve, measured, frame.dock, clock]
@@ -81,20 +87,31 @@ def _preview(frame: Frame, handlers: Handlers) -> gr.Checkbox:
     with gr.Row():
         go = gr.Button(words("merge.preview"), variant="primary", elem_id="sd-preview")
         dice = gr.Button(words("merge.dice"), elem_id="sd-dice")
+        thrown = gr.Number(
+            None, label=words("merge.dice_seed"), precision=0, minimum=0, min_width=90,
+            elem_id="sd-dice-seed",
+        )  # fmt: skip
+        last = gr.State(None)
     asked = [frame.draft, prompts, seed, steps, pictures]
     wire(go.click, handlers.draw, asked, [pictures])
     wire(frame.draft.change, handlers.follow, [live, *asked], [pictures])
-    wire(dice.click, handlers.roll, [frame.draft], [frame.draft], turn=TURN)
+    dicing = [frame.draft, thrown, last]
+    wire(dice.click, handlers.roll, dicing, dicing, turn=TURN)
     return live
 
 
-def _saving(frame: Frame, handlers: Handlers) -> gr.Textbox:
-    """The row that saves and loads; the box with the name."""
+def _saving(frame: Frame, handlers: Handlers) -> tuple[gr.Textbox, gr.Dropdown]:
+    """The row that saves and loads; the box with the name, and that with the place."""
     words, draft = frame.words, frame.draft
     with gr.Row(elem_classes=["lower"]):
         name = gr.Textbox(
             label=words("merge.name"), placeholder="anime-photo", scale=3, max_lines=1,
             elem_id="sd-name",
+        )  # fmt: skip
+        hosts = [host.name for host in frame.place.shown.writable]
+        where = gr.Dropdown(
+            [(words("merge.own_models"), ""), *((one, one) for one in hosts)], value="",
+            label=words("merge.where"), visible=bool(hosts), scale=2, elem_id="sd-where",
         )  # fmt: skip
         save = gr.Button(
             words("merge.save_model"), variant="primary", elem_id="sd-save-model", scale=2
@@ -105,15 +122,15 @@ def _saving(frame: Frame, handlers: Handlers) -> gr.Textbox:
             words("merge.from_picture"), file_types=[".png", ".webp"], type="binary", scale=2
         )
     made = [draft, frame.dock]
-    wire(save.click, handlers.save_model, [draft, name], made, mode="once", turn=TURN)
+    wire(save.click, handlers.save_model, [draft, name, where], made, mode="once", turn=TURN)
     wire(keep.click, handlers.save_recipe, [draft, name], [source])
     wire(source.focus, handlers.sources, None, [source])
     wire(source.input, handlers.load, [draft, source], [draft], turn=TURN)
     wire(picture.upload, handlers.load_picture, [draft, picture], [draft], turn=TURN)
-    return name
+    return name, where
 
 
-def _text(frame: Frame, handlers: Handlers, bench: _Bench, plan: gr.HTML, name: gr.Textbox) -> None:
+def _text(frame: Frame, handlers: Handlers, bench: _Bench, plan: gr.HTML, saved: list[Any]) -> None:
     """The recipe as a command and as text; and what everything shows after an edit."""
     words, draft = frame.words, frame.draft
     line = element("command", words, command(frame.place, EMPTY, ""))
@@ -125,13 +142,15 @@ def _text(frame: Frame, handlers: Handlers, bench: _Bench, plan: gr.HTML, name: 
         with gr.Row():
             take = gr.Button(words("merge.take_yaml"))
             download = gr.Button(words("merge.download"))
-    shown = [bench.ingredients, bench.form, bench.blocks, bench.output, line, text]
-    for event in (bench.ingredients.ready, on(draft.change, bench.curve.change, name.change)):
-        wire(event, handlers.show, [draft, bench.curve, name], shown)
+    parts = [bench.form, bench.blocks, bench.components, bench.output]
+    shown = [bench.ingredients, *parts, line, text]
+    edited = on(draft.change, bench.curve.change, *(one.change for one in saved))
+    for event in (bench.ingredients.ready, edited):
+        wire(event, handlers.show, [draft, bench.curve, *saved], shown)
     for event in (bench.ingredients.ready, draft.change):
         wire(event, handlers.check, [draft], [plan])
     wire(take.click, handlers.take, [draft, text], [draft], turn=TURN)
-    wire(download.click, None, [text, name], None, js=_DOWNLOAD)
+    wire(download.click, None, [text, saved[0]], None, js=_DOWNLOAD)
 
 
 _DOWNLOAD = """(text, name) => {

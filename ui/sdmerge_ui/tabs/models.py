@@ -82,14 +82,15 @@ def build(frame: Frame) -> None:
 
 def _table(place: Place, chosen: str) -> dict[str, Any]:
     return {
-        "models": [_row(entry) for entry in place.inventory.entries()],
+        "models": [_row(place, entry) for entry in place.inventory.entries()],
         "chosen": chosen,
         "folder": str(place.workspace.models),
     }
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(place: Place, entry: Entry) -> dict[str, Any]:
     return {
+        "shelf": place.shelf(entry.path),
         "name": entry.name, "path": str(entry.path), "kind": entry.kind, "family": entry.family,
         "layout": entry.layout, "dtype": entry.dtype, "size": readable(entry.size),
         "origin": entry.origin[:8], "error": entry.error,

@@ -32,9 +32,9 @@ def test_a_result_goes_where_its_kind_belongs(comfy: Path) -> None:
     again = cli("--save-to", str(comfy), *merge, "ComfyUI:ab.safetensors")
     assert again.code == 2
     assert "exists already" in again.err
-    resize = ("lora", "resize", str(LORA), "--rank", "2", "-o", "ComfyUI:anime/small.safetensors")
+    resize = ("lora", "resize", str(LORA), "--rank", "2", "-o", "ComfyUI:small.safetensors")
     assert cli("--save-to", str(comfy), *resize).code == 0
-    assert (comfy / "models" / "loras" / "anime" / "small.safetensors").is_file()
+    assert (comfy / "models" / "loras" / "small.safetensors").is_file()
 
 
 def test_what_is_only_read_is_not_written(comfy: Path) -> None:

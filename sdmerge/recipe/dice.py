@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,8 +46,10 @@ def _thrown(param: Param, before: Any, dice: random.Random) -> Any:
     assert param.range is not None
     low, high = param.range.low, param.range.high
 
+    digits = max(2, 2 - math.floor(math.log10(high - low)))
+
     def one() -> float:
-        return min(high, max(low, round(dice.uniform(low, high), 2)))
+        return min(high, max(low, round(dice.uniform(low, high), digits)))
 
     if isinstance(before, dict) and isinstance(before.get("values"), dict):
         return {**before, "values": {label: one() for label in before["values"]}}

@@ -1,4 +1,4 @@
-"""`merge` of several recipes, and of values put into one: a model each, none before all are right."""
+"""`merge` of several recipes, and of values put into one: a model each, or none."""
 
 from __future__ import annotations
 

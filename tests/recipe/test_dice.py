@@ -1,4 +1,4 @@
-"""Random values: within the limits, the same for the same seed, of every fraction of every method."""
+"""Random values: within the limits, the same for the same seed, of every method's fractions."""
 
 from __future__ import annotations
 

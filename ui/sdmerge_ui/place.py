@@ -131,13 +131,14 @@ class Place:
             return None
         return self.inventory.find(name)
 
-    def shelf(self, path: Path) -> str:
-        """Which host's folder a model lies in; '' for one of the workspace's own."""
-        for host in self.shown.hosts:
-            for one in host.folders:
-                if path.is_relative_to(one.path):
-                    return " · ".join(filter(None, (host.name, one.kind)))
-        return ""
+    @property
+    def shelves(self) -> Mapping[Path, str]:
+        """The folders of hosts, and what they are called."""
+        return {
+            one.path: " · ".join(filter(None, (host.name, one.kind)))
+            for host in self.shown.hosts
+            for one in host.folders
+        }
 
     def blocks(self, names: Sequence[str]) -> tuple[str, ...]:
         """The block labels of the first known model among these, BASE for the text encoders."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -81,16 +83,18 @@ def build(frame: Frame) -> None:
 
 
 def _table(place: Place, chosen: str) -> dict[str, Any]:
+    shelves = place.shelves
     return {
-        "models": [_row(place, entry) for entry in place.inventory.entries()],
+        "models": [_row(shelves, entry) for entry in place.inventory.entries()],
         "chosen": chosen,
         "folder": str(place.workspace.models),
     }
 
 
-def _row(place: Place, entry: Entry) -> dict[str, Any]:
+def _row(shelves: Mapping[Path, str], entry: Entry) -> dict[str, Any]:
+    shelf = (name for path, name in shelves.items() if entry.path.is_relative_to(path))
     return {
-        "shelf": place.shelf(entry.path),
+        "shelf": next(shelf, ""),
         "name": entry.name, "path": str(entry.path), "kind": entry.kind, "family": entry.family,
         "layout": entry.layout, "dtype": entry.dtype, "size": readable(entry.size),
         "origin": entry.origin[:8], "error": entry.error,

@@ -144,10 +144,11 @@ def _parameter(name: str, merge: Named) -> Scalar:
 def _scalar(setting: Setting | None, param: Param, name: str, merge: Named) -> Scalar:
     if not setting:
         return param.default
-    value = setting[0].value
+    first, *more = setting
+    value = first.value
     if isinstance(value, Search):
         value = value.init
-    if len(setting) > 1 or setting[0].filter or not isinstance(value, bool | int | float | str):
+    if more or first.filter or not isinstance(value, bool | int | float | str):
         hint = "Name it by another field, {id} for example."
         what = f"'{name}' of {merge.title} is not one value, but several by block or filter"
         raise InputError(what, where=f"{{{name}}}", hint=hint)

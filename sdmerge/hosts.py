@@ -37,8 +37,10 @@ Kind = Literal[
 """What lies in a folder, in ComfyUI's words; "" for everything."""
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
-_OLD: Mapping[str, Kind] = {"unet": "diffusion_models", "clip": "text_encoders"}
-"""ComfyUI's earlier words, which it still reads."""
+_WORDS: Mapping[str, Kind] = {
+    **{kind: kind for kind in _KINDS if kind}, "unet": "diffusion_models", "clip": "text_encoders"
+}  # fmt: skip
+"""With ComfyUI's earlier words, which it still reads."""
 _YAML = (".yaml", ".yml")
 
 
@@ -211,7 +213,7 @@ def _section(path: Path, name: str, section: Node, *, first: bool) -> Host:
 def _lines(values: Mapping[str, Node], top: Path) -> Iterator[tuple[Kind, Path]]:
     """Every folder that a section lists for models of ours, with its kind."""
     for word, node in values.items():
-        kind = _OLD.get(word) or next((one for one in _KINDS if one and one == word), None)
+        kind = _WORDS.get(word)
         if kind is None:
             continue
         for line in node.text(word).split("\n"):

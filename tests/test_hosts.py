@@ -95,7 +95,7 @@ def as_comfy_reads(text: str, file: Path) -> dict[str, list[str]]:
         base = os.path.expandvars(values.pop("base_path", str(file.parent)))
         front = values.pop("is_default", False)
         for word, lines in values.items():
-            row = found.setdefault({"clip": "text_encoders"}.get(word, word), [])
+            row = found.setdefault("text_encoders" if word == "clip" else word, [])
             for line in filter(None, lines.split("\n")):
                 path = Path(base, line).resolve()
                 if path.is_dir():
@@ -118,7 +118,7 @@ def test_a_list_is_read_as_comfyui_does(tmp_path: Path, monkeypatch: pytest.Monk
     assert [host.name for host in hosts] == ["a111", "comfyui", "other"]
     found: dict[str, list[str]] = {}
     for one in (one for host in hosts for one in host.folders):
-        found.setdefault(one.kind, []).append(str(one.path))
+        found.setdefault(str(one.kind), []).append(str(one.path))
     expected = as_comfy_reads(text, file)
     assert found == {kind: row for kind, row in expected.items() if kind in found}
     assert set(expected) - set(found) == {"custom_nodes", "upscale_models"}

@@ -86,8 +86,8 @@ def recipe_in(path: Path, settings: Sequence[str], dice: int | None = None) -> R
     session = context.find_object(Session) if context else None
     text = session.recipes.get(path.resolve()) if session else None
     text = recipe_text(path) if text is None else text
-    last = next(reversed(documents(text, str(path))), {}) if dice is not None else {}
-    settings = [*_thrown(last, dice), *settings]
+    if dice is not None:
+        settings = [*_thrown((documents(text, str(path)) or [{}])[-1], dice), *settings]
     return parse_recipe(text, str(path), path.resolve().parent, settings)
 
 

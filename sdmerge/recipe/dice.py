@@ -1,5 +1,8 @@
 """Dice: every number of a method thrown at random, within what its slider shows."""
 
+# what YAML holds is of any type
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import math
@@ -35,11 +38,16 @@ def rolled(stage: Stage, seed: int) -> dict[str, Any]:
 def _places(param: Param, stage: Stage) -> Iterator[tuple[str, Any]]:
     """Where a parameter stands, and what is there."""
     if not param.per_model:
-        yield f"parameters.{param.name}", (stage.get("parameters") or {}).get(param.name)
+        yield f"parameters.{param.name}", _at(stage, param.name)
         return
     for place, model in enumerate(stage.get("models") or []):
-        own = ((model if isinstance(model, dict) else {}).get("parameters") or {}).get(param.name)
-        yield f"models[{place}].parameters.{param.name}", own
+        yield f"models[{place}].parameters.{param.name}", _at(model, param.name)
+
+
+def _at(owner: Any, name: str) -> Any:
+    """The parameter that a stage or a model gives, if it does."""
+    found = owner.get("parameters") if isinstance(owner, Mapping) else None
+    return found.get(name) if isinstance(found, Mapping) else None
 
 
 def _thrown(param: Param, before: Any, dice: random.Random) -> Any:
@@ -51,6 +59,7 @@ def _thrown(param: Param, before: Any, dice: random.Random) -> Any:
     def one() -> float:
         return min(high, max(low, round(dice.uniform(low, high), digits)))
 
-    if isinstance(before, dict) and isinstance(before.get("values"), dict):
-        return {**before, "values": {label: one() for label in before["values"]}}
+    groups: Any = before.get("values") if isinstance(before, Mapping) else None
+    if isinstance(groups, Mapping):
+        return {**before, "values": {label: one() for label in groups}}
     return one()

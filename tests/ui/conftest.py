@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from chromium import chromium, opened
 from playwright.sync_api import Browser, Page
-from sdmerge_ui.place import Place
+from sdmerge_ui.place import SAMPLES, Place
 from tiny import ROOT
 
 from sdmerge.jobs.lanes import Lane, reap
@@ -27,7 +28,12 @@ PATIENCE = 60_000
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The workspace of the app, whose worker ends with the tests."""
-    found = Place(Workspace(tmp_path_factory.mktemp("app")))
+    folder = tmp_path_factory.mktemp("app")
+    host = folder.parent / "host" / "ComfyUI"
+    for kind in ("checkpoints", "loras"):
+        (host / "models" / kind).mkdir(parents=True)
+    shutil.copy(SAMPLES / "loras" / "torii.safetensors", host / "models/loras/hosted.safetensors")
+    found = Place(Workspace(folder, (host,), (host,)))
     yield found
     for job in found.jobs.all():
         found.jobs.kill(job.number)
@@ -40,7 +46,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def app(place: Place) -> Iterator[str]:
     """The address of the app, which is started as users do."""
-    asked = ["--workspace", str(place.workspace.folder), "ui", "--port", "0", "-q"]
+    host = str(place.workspace.targets[0])
+    asked = [
+        "--workspace",
+        str(place.workspace.folder),
+        "--save-to",
+        host,
+        "ui",
+        "--port",
+        "0",
+        "-q",
+    ]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "ui")])
     with subprocess.Popen(
         [sys.executable, "-m", "sdmerge", *asked], stdout=subprocess.PIPE, text=True, cwd=ROOT,

@@ -134,11 +134,12 @@ class Place:
     @property
     def shelves(self) -> Mapping[Path, str]:
         """The folders of hosts, and what they are called."""
-        return {
+        hosts = {
             one.path: " · ".join(filter(None, (host.name, one.kind)))
             for host in self.shown.hosts
             for one in host.folders
         }
+        return {**hosts, **dict.fromkeys(self.samples, "samples")}
 
     def blocks(self, names: Sequence[str]) -> tuple[str, ...]:
         """The block labels of the first known model among these, BASE for the text encoders."""

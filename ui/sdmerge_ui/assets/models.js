@@ -33,7 +33,7 @@ function line(one) {
     return h("tr", { ...attributes, class: "broken" }, h("td", { title: one.path }, one.name),
       h("td", { colspan: columns.length - 1 }, w("models.broken"), " ", one.error));
   }
-  const name = h("td", { title: one.path }, one.name, one.shelf ? h("small", { class: "shelf" }, one.shelf) : null);
+  const name = h("td", { title: one.path }, one.label, one.shelf ? h("small", { class: "shelf" }, one.shelf) : null);
   return h("tr", attributes, name, h("td", {}, one.kind && w(`models.kind_${one.kind}`)),
     ...columns.slice(2).map((name) => h("td", { class: name }, one[name] || "–")));
 }

@@ -43,7 +43,7 @@ def build(frame: Frame, where: gr.Dropdown) -> None:
         )
         with gr.Row():
             sweeps = gr.Textbox(
-                label=words("batch.sweeps"), placeholder="t=0:1:0.25", lines=1, max_lines=4,
+                "", label=words("batch.sweeps"), placeholder="t=0:1:0.25", lines=1, max_lines=4,
                 elem_id="sd-batch-sweeps",
             )  # fmt: skip
             template = gr.Textbox(

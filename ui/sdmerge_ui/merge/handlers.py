@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -142,12 +142,12 @@ class Handlers:
         """The recipe of a picture."""
         return draft.edit(saving.from_picture(data))
 
-    def roll(self, draft: Draft, seed: float | None, last: int | None) -> Any:
+    def roll(self, draft: Draft, seed: float | None, last: int) -> Any:
         """Throw dice for every fraction of the method: the draft, and twice the seed of the throw.
 
         It is a new one, unless somebody put one into the box.
         """
-        thrown = secrets.randbelow(10_000) if seed is None or seed == last else int(seed)
+        thrown = random.randrange(10_000) if seed is None or seed == last else int(seed)
         text = draft.text
         for address, value in rolled(edits.stage_of(text), thrown).items():
             text = edits.put(text, address, value)

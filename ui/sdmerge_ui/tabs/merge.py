@@ -84,14 +84,14 @@ def _preview(frame: Frame, handlers: Handlers) -> gr.Checkbox:
         seed = gr.Number(7, label=words("merge.preview_seed"), precision=0, minimum=0, min_width=90)
         steps = gr.Number(0, label=words("merge.steps"), precision=0, minimum=0, min_width=90)
         live = gr.Checkbox(False, label=words("merge.live"), min_width=120)
-    with gr.Row():
+    with gr.Row(elem_classes=["lower"]):
         go = gr.Button(words("merge.preview"), variant="primary", elem_id="sd-preview")
         dice = gr.Button(words("merge.dice"), elem_id="sd-dice")
         thrown = gr.Number(
-            None, label=words("merge.dice_seed"), precision=0, minimum=0, min_width=90,
+            0, label=words("merge.dice_seed"), precision=0, minimum=0, min_width=90,
             elem_id="sd-dice-seed",
         )  # fmt: skip
-        last = gr.State(None)
+        last = gr.State(0)
     asked = [frame.draft, prompts, seed, steps, pictures]
     wire(go.click, handlers.draw, asked, [pictures])
     wire(frame.draft.change, handlers.follow, [live, *asked], [pictures])

@@ -95,10 +95,16 @@ def _row(shelves: Mapping[Path, str], entry: Entry) -> dict[str, Any]:
     shelf = (name for path, name in shelves.items() if entry.path.is_relative_to(path))
     return {
         "shelf": next(shelf, ""),
+        "label": label_of(entry),
         "name": entry.name, "path": str(entry.path), "kind": entry.kind, "family": entry.family,
         "layout": entry.layout, "dtype": entry.dtype, "size": readable(entry.size),
         "origin": entry.origin[:8], "error": entry.error,
     }  # fmt: skip
+
+
+def label_of(entry: Entry) -> str:
+    """What a model is called beside its folder: its name, of a path the end."""
+    return entry.path.name if Path(entry.name).is_absolute() else entry.name
 
 
 def _found(place: Place, name: str) -> Entry:

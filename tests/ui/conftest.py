@@ -47,16 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def app(place: Place) -> Iterator[str]:
     """The address of the app, which is started as users do."""
     host = str(place.workspace.targets[0])
-    asked = [
-        "--workspace",
-        str(place.workspace.folder),
-        "--save-to",
-        host,
-        "ui",
-        "--port",
-        "0",
-        "-q",
-    ]
+    asked = ["--workspace", str(place.workspace.folder), "--save-to", host]
+    asked += ["ui", "--port", "0", "-q"]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "ui")])
     with subprocess.Popen(
         [sys.executable, "-m", "sdmerge", *asked], stdout=subprocess.PIPE, text=True, cwd=ROOT,

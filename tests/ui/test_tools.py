@@ -46,6 +46,7 @@ CHOSEN = {
     "join": {"loras": ["pop.safetensors", "torii.safetensors"], "weight": "0.7, 0.5"},
     "zip": {"loras": ["pop.safetensors", "torii.safetensors"], "base": "base"},
     "bake": {"model": "base", "loras": ["pop.safetensors"], "strengths": {"pop.safetensors": 0.5}},
+    "unbake": {"model": "base", "loras": ["torii.safetensors"]},
     "names": {"lora": "pop.safetensors", "dialect": "kohya"},
     "convert": {"model": "base", "dtype": "float16"},
     "vae": {"model": "base", "vae": "ukiyoe"},
@@ -77,11 +78,26 @@ def test_strengths_and_values_per_model(place: Place) -> None:
     assert join[join.index("--weight") + 1] == "0.7,0.5"
 
 
+def test_results_go_to_a_host(place: Place) -> None:
+    host = place.workspace.targets[0] / "models"
+    for name, kind in (("resize", "loras"), ("bake", "checkpoints")):
+        values = {**CHOSEN[name], "target": "x", "where": "ComfyUI"}
+        assert arguments(place, tool_of(name), values)[-1] == str(host / kind / "x.safetensors")
+    with pytest.raises(InputError, match="nothing is saved to"):
+        arguments(place, tool_of("resize"), {**values, **CHOSEN["resize"], "where": "samples"})
+    with pytest.raises(InputError, match="has no folder for diffusers"):
+        arguments(place, tool_of("convert"), {**CHOSEN["convert"], "layout": "diffusers",
+                                              "target": "x", "where": "ComfyUI"})  # fmt: skip
+
+
 def test_nothing_outside_is_named(place: Place) -> None:
     for values in ({"lora": "/etc/passwd"}, {"lora": "../../etc/passwd"}):
         with pytest.raises(InputError):
             arguments(place, tool_of("resize"), {**values, "target": "x"})
     with pytest.raises(InputError, match="not a name"):
         arguments(place, tool_of("resize"), {**CHOSEN["resize"], "target": "../x"})
+    taken = {"taken": "tokenizer=/etc"}
+    with pytest.raises(InputError, match="outside"):
+        arguments(place, tool_of("convert"), {**CHOSEN["convert"], **taken, "target": "x"})
     with pytest.raises(InputError, match="outside"):
         arguments(place, tool_of("zip"), {**CHOSEN["zip"], "prompts": "/etc/passwd", "target": "x"})

@@ -14,6 +14,8 @@ from sdmerge.evolve.numbers import LIMITS, NUMBERS
 from sdmerge.evolve.opening import engines, study_from, study_in
 from sdmerge.evolve.run.study import Study
 from sdmerge.evolve.statistics import split_prompts
+from sdmerge.hosts import Host
+from sdmerge.hosts import Kind as FolderKind
 from sdmerge.inventory import Entry, Inventory
 from sdmerge.jobs import Event, Job, Jobs, Preview, Request, Wish
 from sdmerge.jobs.again import again
@@ -61,8 +63,10 @@ __all__ = [
     "Entry",
     "Event",
     "Extent",
+    "FolderKind",
     "Following",
     "Grid",
+    "Host",
     "InputError",
     "Inventory",
     "Job",

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sdmerge_ui.library import (
     Confined,
     Entry,
+    Host,
     InputError,
     Inventory,
     Jobs,
@@ -214,6 +215,15 @@ class Place:
 def address(path: Path) -> str:
     """Where the page finds a file of the folders that are shown."""
     return f"/gradio_api/file={quote(path.resolve().as_posix())}"
+
+
+def host_of(place: Place, name: str) -> Host:
+    """The host called `name`; an InputError if nothing may be written into it."""
+    hosts = {host.name: host for host in place.shown.writable}
+    if name not in hosts:
+        hint = "Start the app with --save-to and its folder."
+        raise InputError(f"nothing is saved to '{name}'", hint=hint)
+    return hosts[name]
 
 
 def checked_name(name: str) -> str:

@@ -1,5 +1,5 @@
 // A tool: what it takes, what it writes, and the command that does it.
-const shape = (value) => [value.chosen, value.sources.map((one) => [one.name, one.choices]), value.fields.map(fieldShape)];
+const shape = (value) => [value.chosen, value.sources.map((one) => [one.name, one.choices]), value.fields.map(fieldShape), value.hosts];
 const parts = keeper(shape, (value) => {
   const list = h("div", { class: "list", role: "radiogroup", "aria-label": w("tools.which") }, value.tools.map((one) => h("label", { title: one.help },
     h("input", { type: "radio", name: "sd-tool", value: one.name, checked: one.name === value.chosen, onchange: () => trigger("act", { do: "pick", name: one.name }) }), ` ${one.title}`)));
@@ -10,10 +10,13 @@ const parts = keeper(shape, (value) => {
   const will = h("span", { class: "help" });
   const error = h("p", { class: "error", role: "alert", hidden: true });
   const line = h("code", { class: "line" });
-  const target = value.writes ? h("div", { class: "field" }, h("span", { class: "name" }, w("tools.target")), name) : null;
+  const where = h("select", { "aria-label": w("tools.where"), onchange: () => edit("where", where.value) },
+    option("", w("tools.own_models")), value.hosts.map((one) => option(one, one)));
+  const into = value.hosts.length ? h("div", { class: "field" }, h("span", { class: "name" }, w("tools.where")), where) : null;
+  const target = value.writes ? [h("div", { class: "field" }, h("span", { class: "name" }, w("tools.target")), name), into].filter(Boolean) : [];
   root.replaceChildren(list, h("div", { class: "sd-section one sd-form" }, h("p", { class: "about" }, value.help), ...sources.map((one) => one.node),
-    ...rows.map((one) => one.node), ...(target ? [target] : []), error, h("div", { class: "tools" }, run, will), line));
-  return { sources, rows, name, run, will, error, line };
+    ...rows.map((one) => one.node), ...target, error, h("div", { class: "tools" }, run, will), line));
+  return { sources, rows, name, where, run, will, error, line };
 });
 function source(one) {
   const label = h("span", { class: "name" }, one.name);
@@ -41,6 +44,7 @@ follow((value) => {
   value.sources.forEach((one, n) => made.sources[n].update(one));
   value.fields.forEach((one, n) => made.rows[n].update(one));
   if (document.activeElement !== made.name) made.name.value = value.name;
+  made.where.value = value.where;
   made.run.disabled = !!value.missing;
   made.will.textContent = value.missing || value.will;
   made.error.hidden = !value.error;

@@ -15,7 +15,7 @@ from sdmerge_ui.library import (
     read_record,
     to_yaml,
 )
-from sdmerge_ui.place import Place, checked_name
+from sdmerge_ui.place import Place, checked_name, host_of
 
 _SUFFIX = ".safetensors"
 _RUN, _MODEL = "run ", "model "
@@ -39,13 +39,9 @@ def target_of(place: Place, planned: Plan, name: str, where: str = "") -> Path:
     layout = planned.recipe.output.layout
     is_folder = layout == "diffusers"
     file = bare if is_folder else f"{bare}{_SUFFIX}"
-    hosts = {host.name: host for host in place.shown.writable}
-    if where and where not in hosts:
-        hint = "Start the app with --save-to and its folder."
-        raise InputError(f"nothing is saved to '{where}'", hint=hint)
     keys = (task.key for task in planned.tasks)
     target = (
-        place_in(hosts[where], file, *kinds_of(layout, keys, folder=is_folder))
+        place_in(host_of(place, where), file, *kinds_of(layout, keys, folder=is_folder))
         if where else place.workspace.models / file
     )  # fmt: skip
     if target.exists():

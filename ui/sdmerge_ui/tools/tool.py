@@ -13,13 +13,15 @@ from sdmerge_ui.library import (
     FILES,
     Asked,
     Entry,
+    FolderKind,
     InputError,
     Job,
     Param,
     form_of,
     manifest,
+    place_in,
 )
-from sdmerge_ui.place import Place, checked_name
+from sdmerge_ui.place import Place, checked_name, host_of
 from sdmerge_ui.texts import Words
 
 Values = Mapping[str, Any]
@@ -55,8 +57,10 @@ TOOLS: Sequence[Tool] = (
     Tool("zip", ("lora", "ziplora"), {"loras": "lora", "base": "checkpoint"}, method="ziplora",
          writes="lora"),
     Tool("bake", ("lora", "bake"), {"model": "checkpoint", "loras": "lora"}),
+    Tool("unbake", ("lora", "unbake"), {"model": "checkpoint", "loras": "lora"}),
     Tool("names", ("lora", "convert"), {"lora": "lora", "base": "checkpoint"}, writes="lora"),
-    Tool("convert", ("convert",), {"model": "checkpoint"}, only=("layout", "dtype", "rounding")),
+    Tool("convert", ("convert",), {"model": "checkpoint"},
+         only=("layout", "dtype", "rounding", "taken")),
     Tool("vae", ("convert",), {"model": "checkpoint", "vae": "checkpoint"},
          only=("vae", "layout", "dtype")),
     Tool("prune", ("convert",), {"model": "checkpoint"}, fixed=("--prune",),
@@ -84,7 +88,6 @@ def shown(place: Place, words: Words, tool: Tool, values: Values, error: str = "
         missing = ""
     except InputError as fault:
         line, missing = "", fault.what
-    target = "" if not tool.writes else str(place.workspace.models)
     return {
         "tools": [{"name": one.name, "title": words(f"tools.{one.name}"),
                    "help": words(f"tools.{one.name}_help")} for one in TOOLS],
@@ -95,8 +98,9 @@ def shown(place: Place, words: Words, tool: Tool, values: Values, error: str = "
                    *(_field(words, one, values) for one in asked
                      if one.param.name not in tool.sources)],
         "name": values.get("target", ""), "writes": tool.writes,
-        "will": words("tools.will", path=str(Path(target) / _target(values)))
-        if values.get("target") and target else "",
+        "hosts": [host.name for host in place.shown.writable], "where": values.get("where", ""),
+        "will": "" if missing or not tool.writes
+        else words("tools.will", path=str(_out(place, tool, values))),
         "line": line, "missing": missing, "error": error,
     }  # fmt: skip
 
@@ -118,9 +122,8 @@ def arguments(place: Place, tool: Tool, values: Values) -> list[str]:
         given = value if isinstance(value, list) else [value]
         if name in tool.sources:
             given = [_path(place, str(item), values) for item in given]
-        if one.param.kind in FILES:
-            for part in str(value).split(","):
-                place.confined.check(part.strip(), f"--{name}")
+        for path in _paths(one, str(value)):
+            place.confined.check(path, one.flag)
         if not one.flag:
             free += [word for item in given for word in one.words(item)]
         elif tool.method and _per_model(tool, values, name) and isinstance(value, str):
@@ -131,15 +134,21 @@ def arguments(place: Place, tool: Tool, values: Values) -> list[str]:
         return [*tool.command, *free, *flags]
     if not values.get("target"):
         raise InputError("name what it writes")
-    out = place.workspace.models / _target(values)
-    return [*tool.command, *free, *flags, "-o", str(out)]
+    return [*tool.command, *free, *flags, "-o", str(_out(place, tool, values))]
+
+
+def _paths(one: Asked, value: str) -> list[str]:
+    """What of a typed value is a path."""
+    if one.param.name == "taken":  # tokenizer=FOLDER
+        return [value.partition("=")[2].strip()]
+    return [part.strip() for part in value.split(",")] if one.param.kind in FILES else []
 
 
 def start(place: Place, tool: Tool, values: Values) -> Job:
     """The job of a tool."""
     words = arguments(place, tool, values)
     if tool.writes:
-        target = place.workspace.models / _target(values)
+        target = _out(place, tool, values)
         if target.exists():
             raise InputError(f"there is '{target.name}' already", hint="Choose another name.")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +206,7 @@ def _source(place: Place, tool: Tool, one: Asked, values: Values) -> dict[str, A
     entries = [entry for entry in place.inventory.entries() if _fits(entry, kind)]
     value = values.get(one.param.name) or ([] if one.many else "")
     return {
-        "name": one.param.name, "many": one.many, "weights": tool.name == "bake" and one.many,
+        "name": one.param.name, "many": one.many, "weights": tool.name in ("bake", "unbake") and one.many,
         "value": value, "help": one.param.doc,
         "optional": not one.required and one.param.name not in _NEEDED.get(tool.name, ()),
         "choices": [{"name": entry.name, "label": f"{entry.name} · {entry.family}".strip(" ·")}
@@ -221,8 +230,12 @@ def _path(place: Place, name: str, values: Values) -> str:
     return f"{entry.path}:{float(strength):g}" if strength not in (None, "", 1) else str(entry.path)
 
 
-def _target(values: Values) -> str:
-    """The name of what is written: a file, or a folder where that is asked for."""
+def _out(place: Place, tool: Tool, values: Values) -> Path:
+    """What is written: a file, or a folder where that is asked for; ours, or in a host."""
     bare = checked_name(str(values["target"])).removesuffix(_SUFFIX)
-    folder = values.get("layout") == "diffusers" or values.get("dialect") == "peft"
-    return bare if folder else f"{bare}{_SUFFIX}"
+    whole = values.get("layout") == "diffusers"
+    name = bare if whole or values.get("dialect") == "peft" else f"{bare}{_SUFFIX}"
+    if not (where := values.get("where")):
+        return place.workspace.models / name
+    kind: FolderKind = "loras" if tool.writes == "lora" else "diffusers" if whole else "checkpoints"
+    return place_in(host_of(place, str(where)), name, kind)

@@ -206,7 +206,8 @@ def _source(place: Place, tool: Tool, one: Asked, values: Values) -> dict[str, A
     entries = [entry for entry in place.inventory.entries() if _fits(entry, kind)]
     value = values.get(one.param.name) or ([] if one.many else "")
     return {
-        "name": one.param.name, "many": one.many, "weights": tool.name in ("bake", "unbake") and one.many,
+        "name": one.param.name, "many": one.many,
+        "weights": one.many and tool.name in ("bake", "unbake"),
         "value": value, "help": one.param.doc,
         "optional": not one.required and one.param.name not in _NEEDED.get(tool.name, ()),
         "choices": [{"name": entry.name, "label": f"{entry.name} · {entry.family}".strip(" ·")}

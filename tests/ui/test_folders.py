@@ -107,10 +107,7 @@ def test_a_batch_of_the_draft_and_its_command(hosted: Place) -> None:
 
 def test_controls_of_the_output_and_the_batch(visit: Opening) -> None:
     expect.set_options(timeout=PATIENCE)
-    with visit() as (page, _):
-        row = page.locator("tr[data-model='hosted.safetensors']")
-        expect(row).to_contain_text("ComfyUI · loras")
-        page.get_by_role("tab", name="Merge").click()
+    with visit("?tab=merge") as (page, _):
         page.get_by_role("button", name="Recipe as text").click()
         text = page.locator("#sd-yaml textarea")
         text.fill("# keep me\nmerge_method: weighted_sum\nmodels:\n  - model: japanese\n"
@@ -154,3 +151,6 @@ def test_controls_of_the_output_and_the_batch(visit: Opening) -> None:
         page.fill("#sd-batch-template input, #sd-batch-template textarea", "mix-{dtype}")
         expect(listed.locator("li")).to_have_text(["mix-float16", "mix-float32"])
         shot(page, "batch")
+        page.get_by_role("tab", name="Models").click()
+        row = page.locator("tr[data-model='hosted.safetensors']")
+        expect(row).to_contain_text("ComfyUI · loras")

@@ -6,7 +6,7 @@ or would not say exactly the same, the caller writes anew.
 
 # ruamel.yaml is typed in part
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ Data = dict[str, Any]
 _ITEM = re.compile(
     r"^( *)[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\n(?:[ ]*(?:#[^\n]*)?\n)*( *)- ", re.MULTILINE
 )
-_WIDTH = 100
+_WIDTH = 4096
+"""So that no line is broken: ruamel.yaml would do it between a key and its value."""
 
 
 def put_into(text: str, data: Sequence[Data]) -> str | None:
@@ -46,7 +47,7 @@ def _yaml(text: str) -> YAML:
     yaml.preserve_quotes = True
     # None: what holds no other mapping or list is written on one line
     yaml.default_flow_style = None  # pyright: ignore[reportAttributeAccessIssue]
-    yaml.width = max(_WIDTH, *map(len, text.splitlines() or [""]))
+    yaml.width = _WIDTH
     found = _ITEM.search(text)
     offset = len(found[2]) - len(found[1]) if found else 0
     yaml.indent(mapping=2, sequence=offset + 2, offset=offset)

@@ -21,7 +21,8 @@ def ui_command(
 ) -> None:
     """Open the app: a page at 127.0.0.1 that merges, compares and searches.
 
-    Models come from the workspace and from the folders that --models names.
+    Models come from the workspace and from what --models names; results may go, beside the
+    workspace, to what --save-to names (both before `ui`).
     """
     from sdmerge_ui.place import Place
     from sdmerge_ui.server import Server, Settings, check

@@ -14,6 +14,8 @@ from tiny import cli, copy, words
 
 from sdmerge.errors import InputError
 from sdmerge.jobs import Jobs
+from sdmerge.recipe.dice import rolled
+from sdmerge.recipe.edit import documents
 from sdmerge.workspace import Workspace
 
 from .conftest import PATIENCE, Opening, shot
@@ -133,16 +135,12 @@ def test_controls_of_the_output_and_the_batch(visit: Opening) -> None:
 
         page.click("#sd-dice")
         expect(text).not_to_have_value(said)
-        thrown = text.input_value()
-        seed = page.locator("#sd-dice-seed input").input_value()
+        seed = int(page.locator("#sd-dice-seed input").input_value())
+        found = rolled(documents(said)[-1], seed)["parameters.alpha"]
+        thrown = documents(text.input_value())[-1]["parameters"]["alpha"]
+        assert thrown == found  # the seed that is shown is that of the throw
         page.click("#sd-undo")
         expect(text).to_have_value(said)
-        page.locator("#sd-dice-seed input").fill(str(int(seed) + 1))
-        page.click("#sd-dice")
-        expect(text).not_to_have_value(said)
-        page.locator("#sd-dice-seed input").fill(seed)
-        page.click("#sd-dice")
-        expect(text).to_have_value(thrown)  # the seed that is shown throws the same
 
         page.get_by_role("button", name="Batch").click()
         page.fill("#sd-batch-sweeps input, #sd-batch-sweeps textarea", "dtype=float16,float32")

@@ -5,6 +5,8 @@ A base and its fine-tunes, in half precision: `base + 0.1·noise`, with nothing 
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sdmerge.families import FAMILIES, single_file_map
+from sdmerge.tensors.header import encode_header
 from sdmerge.tensors.spec import TensorSpec
 from sdmerge.testing.random_models import random_specs
 from sdmerge.testing.streamed import write_safetensors
@@ -32,6 +35,24 @@ def plain_specs(parameters: float) -> dict[str, TensorSpec]:
     """About so many parameters in matrices of 4 million."""
     count = max(1, round(parameters / 2**22))
     return {f"layers.{n}.weight": TensorSpec("F16", (2048, 2048)) for n in range(count)}
+
+
+def header_only(path: Path, family: str) -> Path:
+    """A checkpoint of full size whose numbers are a hole in the file: it takes no disk."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header, size = _header(family)
+        path.write_bytes(header)
+        os.truncate(path, len(header) + size)
+    return path
+
+
+@functools.cache
+def _header(family: str) -> tuple[bytes, int]:
+    """The header of a family's single file, and the bytes that follow it."""
+    chosen = FAMILIES.get(family)
+    specs = dict(single_file_map(chosen, random_specs(chosen)).specs)
+    return encode_header(specs, {})[0], sum(spec.nbytes for spec in specs.values())
 
 
 def make_models(folder: Path, specs: Mapping[str, TensorSpec], count: int) -> list[Path]:

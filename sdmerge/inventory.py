@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +28,8 @@ _LONG = 2000
 class Entry:
     """A model file or folder. `name` finds it in a recipe, from the roots it was found in.
 
-    kind: checkpoint, lora or embedding; "" for a broken file, of which `error` tells.
+    kind: checkpoint, lora or embedding; "" for a broken file, of which `error` tells, and for one
+        that is `unread` as yet.
     origin: The id of the recipe that it was made by, if it says so.
     """
 
@@ -41,6 +45,7 @@ class Entry:
     blocks: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     error: str = ""
+    unread: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
@@ -50,23 +55,37 @@ class Inventory:
     places: Where a recipe's paths are looked for, in this order; by itself in the folders. A name
     starts at one of them, and finds its model whatever else has it; a path, if none does.
     near: Where they are looked for before that.
+    patience: Seconds that a list may take; what is not read by then is there by its name only, and
+        is read while nobody waits. Without it everything is read.
     """
 
     def __init__(
         self, folders: Sequence[Path], *, places: Sequence[Path] = (), near: Sequence[Path] = (),
-        opened: OpenedModels | None = None, pickles: bool = False,
+        opened: OpenedModels | None = None, pickles: bool = False, patience: float = math.inf,
     ) -> None:  # fmt: skip
         self.folders = tuple(folders)
         self.places = tuple(places) or self.folders
         self._near = tuple(near)
         self.opened = opened or OpenedModels()
         self._pickles = pickles
+        self._patience = patience
         self._known: dict[Path, tuple[object, Entry]] = {}
+        self._reading = threading.Lock()
+        self._reader = threading.Thread()
 
     def entries(self) -> list[Entry]:
         """Every model, by name; a broken one with its error."""
+        found = self._listed(time.monotonic() + self._patience)
+        if any(entry.unread for entry in found) and not self._reader.is_alive():
+            self._reader = threading.Thread(
+                target=self._listed, args=(math.inf,), daemon=True, name="sdmerge-inventory"
+            )
+            self._reader.start()
+        return found
+
+    def _listed(self, end: float) -> list[Entry]:
         paths = dict.fromkeys(path for folder in self.folders for path in _models(folder))
-        found = [self._entry(self._name(path), path) for path in paths]
+        found = [self._entry(self._name(path), path, end) for path in paths]
         return sorted(found, key=lambda entry: entry.name.lower())
 
     def find(self, name: str) -> Entry | None:
@@ -84,14 +103,21 @@ class Inventory:
                     return name.as_posix()
         return str(path)
 
-    def _entry(self, name: str, path: Path) -> Entry:
+    def _entry(self, name: str, path: Path, end: float = math.inf) -> Entry:
+        """What lies at a path; its name alone if it was not read before and `end` is over."""
         stamp = _stamp(path)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            known = stamp, self._read(name, path)
-        elif known[1].name != name:
+            if time.monotonic() >= end:
+                return Entry(name, path, sum(size for _, size, _ in stamp), unread=True)
+            with self._reading:  # one file at a time, and by one of those who want it
+                known = self._known.get(path)
+                if known is None or known[0] != stamp:
+                    known = stamp, self._read(name, path)
+                    self._known[path] = known
+        if known[1].name != name:
             known = stamp, replace(known[1], name=name)
-        self._known[path] = known
+            self._known[path] = known
         return known[1]
 
     def _read(self, name: str, path: Path) -> Entry:

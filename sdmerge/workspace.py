@@ -12,6 +12,9 @@ from sdmerge.hosts import Host, ModelFolder, read_hosts
 
 VARIABLE = "SDMERGE_WORKSPACE"
 
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+"""The sample models and what belongs to them, where sdmerge runs from a clone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:

@@ -92,3 +92,13 @@ def test_description() -> None:
     told = describe(SAMPLES / "ukiyoe.safetensors")
     assert (told["kind"], told["family"], told["layout"]) == ("checkpoint", "sd1", "single-file")
     assert sum(told["components"].values()) == told["tensors"]
+
+
+def test_a_list_does_not_wait_for_headers(root: Path) -> None:
+    whole = Inventory([root]).entries()
+    hasty = Inventory([root], patience=0)
+    first = hasty.entries()
+    assert [(one.name, one.size) for one in first] == [(one.name, one.size) for one in whole]
+    assert all(one.unread and not one.kind for one in first)
+    hasty._reader.join(60)
+    assert hasty.entries() == whole

@@ -19,8 +19,8 @@ ORDER = [
     "kronecker", "magnitudes", "rounding", "storing", "place", "compiled", "tally", "whole",
     "method", "fit", "together", "symmetry", "consensus", "rows", "shares", "methods", "plan",
     "scratch", "factored", "operands", "engine", "fitting", "sinks", "merge", "live", "embedding",
-    "scoring", "scorers", "hosts", "workspace", "targets", "inventory", "confine", "verify", "lora",
-    "sample", "batch", "votes", "evolve", "plugins", "analysis", "jobs", "testing", "cli",
+    "scoring", "scorers", "hosts", "workspace", "demo", "targets", "inventory", "confine", "verify",
+    "lora", "sample", "batch", "votes", "evolve", "plugins", "analysis", "jobs", "testing", "cli",
     "__main__",
 ]  # fmt: skip
 """A module imports what stands to its left. The package itself only passes names on."""

@@ -6,6 +6,7 @@ which becomes a source once it is bound to a base).
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from sdmerge.adapters.live import live_source
@@ -15,7 +16,9 @@ from sdmerge.adapters.mapped import MappedSource
 from sdmerge.adapters.source import Source, Space
 from sdmerge.adapters.structural import structural_source
 from sdmerge.errors import FileError
-from sdmerge.families import recognise, recognise_folder
+from sdmerge.families import FAMILIES, Recognition, recognise, recognise_folder
+from sdmerge.families.recognise import ARCHITECTURE
+from sdmerge.tensors.spec import TensorSpec
 from sdmerge.tensors.store import TensorStore, open_component, open_store
 
 __all__ = ["LoraFile", "MappedSource", "Source", "Space", "live_source", "open_lora", "open_model"]
@@ -68,7 +71,8 @@ def _from_parts(path: Path, parts: dict[str, TensorStore]) -> MappedSource:
 def _from_store(path: Path, store: TensorStore) -> MappedSource | LoraFile:
     if LoraFile.is_lora(store.specs):
         return open_lora(store)
-    found = recognise(store.specs, store.metadata)
+    said = store.metadata.get(ARCHITECTURE, "")
+    found = _recognised(tuple(store.specs.items()), said, tuple(one.name for one in FAMILIES))
     if found is None:
         return structural_source(path, store)
     return MappedSource(
@@ -81,3 +85,11 @@ def _from_store(path: Path, store: TensorStore) -> MappedSource | LoraFile:
         missing=found.missing,
         left_out=found.dropped,
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _recognised(
+    specs: tuple[tuple[str, TensorSpec], ...], said: str, _families: tuple[str, ...]
+) -> Recognition | None:
+    """What a file with this header is, by the families there are: fine-tunes have all the same."""
+    return recognise(dict(specs), {ARCHITECTURE: said})

@@ -61,6 +61,10 @@ class Embedding:
         }
 
 
+_LARGEST = 1 << 26
+"""Bytes beyond which nobody has looked for words: 4096 vectors of 4096 numbers, in float32."""
+
+
 def form_of(specs: Mapping[str, TensorSpec]) -> Form | None:
     """The form of an embedding with these tensors; None for another kind of file."""
     if not specs or not all(
@@ -80,7 +84,7 @@ def form_of(specs: Mapping[str, TensorSpec]) -> Form | None:
 
 def is_embedding(path: Path, *, allow_pickle: bool = False) -> bool:
     """Whether a model file is a textual inversion. What cannot be opened is an error."""
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size > _LARGEST:
         return False
     store = open_store(path, allow_pickle=allow_pickle)
     try:

@@ -12,6 +12,8 @@ from sdmerge.families.keymap import KeyMap, identity, union
 from sdmerge.families.registry import FAMILIES, Families
 
 EXTRA = "extra."
+ARCHITECTURE = "modelspec.architecture"
+"""The metadata that may name a file's family."""
 
 # an index that every CLIP rebuilds, and a second set of weights that only training needs
 _DROPPED = re.compile(r"(.*\.)?position_ids|model_ema\..*")
@@ -167,7 +169,7 @@ def _groups(families: Families, specs: Specs) -> dict[str, Group]:
 
 def _declared(families: Families, metadata: Mapping[str, str]) -> Family | None:
     """The family that the file's modelspec metadata name."""
-    said = metadata.get("modelspec.architecture", "")
+    said = metadata.get(ARCHITECTURE, "")
     return next((one for one in families if said.startswith(one.architecture)), None)
 
 

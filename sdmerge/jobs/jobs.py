@@ -27,6 +27,7 @@ from sdmerge.jobs.lanes import Lane
 from sdmerge.jobs.model import HERE, Failure, Job, Request
 from sdmerge.jobs.preview import Preview, Wish, read_preview, wish_data
 from sdmerge.jobs.talk import Answer, Talk, ask, calling
+from sdmerge.jobs.usage import Usage, usage_of
 from sdmerge.recipe import Recipe, parse_recipe
 from sdmerge.workspace import Workspace
 
@@ -36,6 +37,7 @@ _POLL = 0.01
 _SPAWN_AGAIN = 5.0
 _TRIES = 3
 _KILL_AFTER = 3.0
+_SOON = 0.5
 
 _STOPPED: tuple[str, ...] = ("failed", "cancelled", "interrupted")
 
@@ -192,9 +194,16 @@ class Jobs:
         data, pictures = self._told(device, {"do": "preview", **wish_data(wish)})
         return read_preview(data, pictures)
 
-    def warm(self, device: str = "cpu") -> None:
-        """Have a worker that is ready to draw; without one, the first preview waits for it."""
-        self._told(device, {"do": "warm"})
+    def warm(self, device: str = "cpu", wish: Wish | None = None) -> None:
+        """Have a worker that is ready to draw; without one, the first preview waits for it.
+
+        wish: Drawn for nobody, if its pipeline takes little of the memory that is free.
+        """
+        self._told(device, {"do": "warm", **(wish_data(wish) if wish else {})})
+
+    def usage(self, device: str = "cpu") -> Usage:
+        """How full this machine is, and the device if it is a GPU that a worker uses."""
+        return usage_of(self.workspace.folder, self._gpu(device))
 
     def free_memory(self, device: str = "cpu") -> bool:
         """Give back the memory of the device's worker, which ends unless a job is at work.
@@ -207,7 +216,10 @@ class Jobs:
                 data, _ = ask(desk, {"do": "free"})
         except _GONE:
             return False
+        end = time.monotonic() + _SOON
         while data["ends"] and address is not None and address.alive:
+            if time.monotonic() > end:  # it loads libraries, which does not let itself be stopped
+                _end(address.pid)
             time.sleep(_POLL)
         return bool(data["ends"])
 
@@ -221,6 +233,16 @@ class Jobs:
         except _GONE:
             pass
         Lane(self.runs.folder, lane).start()
+
+    def _gpu(self, device: str) -> tuple[int, int] | None:
+        if not device.startswith("cuda"):
+            return None
+        try:
+            with self._desk(device) as desk:
+                data, _ = ask(desk, {"do": "usage"})
+        except _GONE:
+            return None
+        return tuple(data["gpu"]) if data["gpu"] else None
 
     def _told(self, device: str, asked: Mapping[str, Any]) -> Answer:
         """What the device's worker answers; it is started if there is none."""

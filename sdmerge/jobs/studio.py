@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +15,8 @@ from sdmerge.errors import Cancelled
 from sdmerge.jobs.preview import Preview, Wish
 from sdmerge.jobs.turns import Turns
 from sdmerge.live import LiveMerge
+from sdmerge.live.memory import free_share
+from sdmerge.live.pipeline import load_libraries
 from sdmerge.plan import Plan, plan
 from sdmerge.recipe import parse_recipe, recipe_id
 from sdmerge.sample.draw import Drawer, Picture, Shot
@@ -26,22 +27,21 @@ from sdmerge.sample.settings import read_sampling
 from sdmerge.sample.sweep.variants import recipe_text
 from sdmerge.workspace import Workspace
 
-_DRAWING = (
-    ("transformers", "CLIPTextModel"),
-    ("transformers", "CLIPTokenizer"),
-    ("diffusers", "StableDiffusionPipeline"),
-    ("diffusers", "StableDiffusionXLPipeline"),
-)
-"""What loads nearly all that drawing needs; pipelines bring their networks."""
+_ROOM = 0.25
+"""Share of the free memory that a pipeline may take which nobody has asked for yet."""
+_WIDEST = 4
+"""Bytes per number, at most."""
 
 
 class Studio:
-    """A LiveMerge that stays. A job holds `turns.job()` while it uses `live` and `drawer`."""
+    """A LiveMerge that stays. A job holds `turns.job()` while it uses `live` and `drawer`.
+
+    Who has the device's turn is also the only one that loads libraries.
+    """
 
     def __init__(self, device: str, turns: Turns) -> None:
         self._device = device
         self._turns = turns
-        self._loading = threading.Lock()
         self._set_up()
 
     def _set_up(self) -> None:
@@ -52,31 +52,26 @@ class Studio:
         """Let previews start afresh: what draws them would keep a pipeline that is replaced."""
         self._beside = Drawer(self.live, apart=True)
 
-    def warm(self) -> None:
-        """Load the libraries that pictures need, once; whoever draws waits for that.
-
-        Two threads may not load them at once: their modules come bit by bit.
-        """
-        with self._loading:
-            for library, name in _DRAWING:
-                getattr(importlib.import_module(library), name)
+    def warm(self, wish: Wish | None, workspace: Workspace) -> None:
+        """Load the libraries that pictures need, and draw a wish that somebody will likely have."""
+        planned = None if wish is None else self._planned(wish, workspace)
+        with self._turns.first():
+            load_libraries()
+            if wish is None or planned is None or self.live.plan is not None:
+                return
+            if sum(task.spec.numel for task in planned.tasks) * _WIDEST > free_share(_ROOM):
+                return
+            self.live.show(planned)
+            list(self._beside.draw(_shots(wish)))
 
     def drawer(self, inversions: Sequence[Inversion] = ()) -> Drawer:
         """Draws for a job, and lets previews go first at every step."""
-        self.warm()
         self._forget()
         return Drawer(self.live, inversions=inversions, pause=self._give_way)
 
     def preview(self, wish: Wish, workspace: Workspace, cancel: threading.Event) -> Preview:
         """What the wish asks for. Whatever is wrong with it is an error before any work."""
-        recipe = parse_recipe(wish.recipe, "recipe", wish.folder, wish.settings)
-        sampling = read_sampling(wish.sampling)
-        self.warm()
-        shots = [Shot(prompt, seed, sampling) for prompt, seed in wish.shots]
-        planned = plan(
-            recipe, roots=workspace.model_roots, allow_pickle=wish.allow_pickle,
-            cache=workspace.hashes, opened=self.live.opened,
-        )  # fmt: skip
+        shots, planned = _shots(wish), self._planned(wish, workspace)
         with self._turns.first():
             if cancel.is_set():
                 raise Cancelled("a newer preview was asked for")
@@ -86,9 +81,17 @@ class Studio:
             seconds = time.perf_counter() - began
             suited = self._beside.suited
         return Preview(
-            tuple(_png(picture, planned) for picture in drawn), recipe_id(recipe), shown.tensors,
-            shown.seconds, seconds, asdict(drawn[0].sampling) if drawn else {}, suited.why,
+            tuple(_png(picture, planned) for picture in drawn), recipe_id(planned.recipe),
+            shown.tensors, shown.seconds, seconds, asdict(drawn[0].sampling) if drawn else {},
+            suited.why,
         )  # fmt: skip
+
+    def gpu(self) -> tuple[int, int] | None:
+        """Bytes in use, by whomever, and in all on the GPU; None without one."""
+        if torch.device(self._device).type != "cuda" or not torch.cuda.is_initialized():
+            return None
+        free, total = torch.cuda.mem_get_info(self._device)
+        return total - free, total
 
     def free(self) -> None:
         """Give all memory back, that of the device too."""
@@ -108,6 +111,18 @@ class Studio:
             return
         if self.live.show(mine).rebuilt:
             self._forget()
+
+    def _planned(self, wish: Wish, workspace: Workspace) -> Plan:
+        return plan(
+            parse_recipe(wish.recipe, "recipe", wish.folder, wish.settings),
+            roots=workspace.model_roots, allow_pickle=wish.allow_pickle,
+            cache=workspace.hashes, opened=self.live.opened,
+        )  # fmt: skip
+
+
+def _shots(wish: Wish) -> list[Shot]:
+    sampling = read_sampling(wish.sampling)
+    return [Shot(prompt, seed, sampling) for prompt, seed in wish.shots]
 
 
 def _png(picture: Picture, planned: Plan) -> bytes:

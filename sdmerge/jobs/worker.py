@@ -14,7 +14,7 @@ from sdmerge.errors import SdmergeError
 from sdmerge.jobs.folder import Runs
 from sdmerge.jobs.lanes import Lane, start_process
 from sdmerge.jobs.model import ON_DEVICE, Failure, Job
-from sdmerge.jobs.preview import preview_data, read_wish
+from sdmerge.jobs.preview import Wish, preview_data, read_wish
 from sdmerge.jobs.talk import Answer, Desk
 from sdmerge.jobs.turns import Turns
 from sdmerge.workspace import Workspace
@@ -51,6 +51,7 @@ class Worker:
         self._change = threading.Condition()
         self._woken = True
         self._busy = 0
+        self._warming = 0
         self._at_work = False
         self._ending = False
         self._quiet_since = time.monotonic()
@@ -120,6 +121,8 @@ class Worker:
             time.sleep(_ORPHAN)
 
     def _answer(self, asked: Mapping[str, Any]) -> Answer:
+        if asked["do"] == "usage":  # looking on is no reason to stay
+            return {"gpu": self._gpu()}, ()
         with self._change:
             if self._ending:
                 return {"closing": True}, ()
@@ -129,8 +132,7 @@ class Worker:
                 case "preview":
                     return self._preview(asked)
                 case "warm":
-                    self._use_studio().warm()
-                    return {}, ()
+                    return self._warm(asked)
                 case "free":
                     return {"ends": self._free()}, ()
                 case _:
@@ -152,7 +154,7 @@ class Worker:
     def _free(self) -> bool:
         """End, unless a job is at work; one that draws keeps its pipeline, and nothing else."""
         with self._change:
-            needed = self._at_work or self._busy > 1
+            needed = self._at_work or self._busy - self._warming > 1
             self._ending = not needed
             self._change.notify_all()
         if needed and self._studio is not None:
@@ -162,6 +164,25 @@ class Worker:
                 self._studio.free()
         return not needed
 
+    def _warm(self, asked: Mapping[str, Any]) -> Answer:
+        """Get ready; nobody waits for that, so it may be ended half-way."""
+        wish = read_wish(asked) if "recipe" in asked else None
+        with self._change:
+            self._warming += 1
+        try:
+            self._use_studio().warm(wish, self._workspace(wish))
+        finally:
+            with self._change:
+                self._warming -= 1
+        return {}, ()
+
+    def _gpu(self) -> tuple[int, int] | None:
+        """Bytes in use and in all on the lane's GPU; None where there is none, or not yet."""
+        return None if self._studio is None else self._studio.gpu()
+
+    def _workspace(self, wish: Wish | None) -> Workspace:
+        return Workspace(self._runs.folder.parent, wish.roots if wish else ())
+
     def _preview(self, asked: Mapping[str, Any]) -> Answer:
         wish = read_wish(asked)
         cancel = threading.Event()
@@ -169,9 +190,8 @@ class Worker:
             if wish.owner:
                 self._wishes.pop(wish.owner, threading.Event()).set()
                 self._wishes[wish.owner] = cancel
-        workspace = Workspace(self._runs.folder.parent, wish.roots)
         try:
-            preview = self._use_studio().preview(wish, workspace, cancel)
+            preview = self._use_studio().preview(wish, self._workspace(wish), cancel)
         finally:
             with self._change:
                 if self._wishes.get(wish.owner) is cancel:

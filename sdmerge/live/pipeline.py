@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,31 @@ from sdmerge.errors import PlanError
 from sdmerge.merge import refuse_lora
 from sdmerge.plan import Plan
 from sdmerge.sinks.pipeline import component_names
+
+_LOADING = threading.RLock()
+"""Of whoever loads diffusers and transformers: their modules come bit by bit, to one thread."""
+
+
+def load_libraries() -> None:
+    """Load what pipelines of every kind need, so that the first one is there sooner."""
+    with _LOADING:
+        for library, name in (
+            ("diffusers", "DiffusionPipeline"),
+            ("transformers", "PreTrainedModel"),
+        ):
+            getattr(importlib.import_module(library), name)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Generator[None]:
+    """Without looking for garbage, which thousands of new modules have none of: a seventh less."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def refuse_incomplete(plan: Plan) -> None:
@@ -38,6 +66,11 @@ def empty_pipeline(plan: Plan, files: Mapping[str, bytes], dtype: torch.dtype) -
 
     `files` are those of a diffusers folder beside the weights.
     """
+    with _LOADING:
+        return _built(plan, files, dtype)
+
+
+def _built(plan: Plan, files: Mapping[str, bytes], dtype: torch.dtype) -> Any:
     import diffusers
 
     logging.getLogger("diffusers").setLevel(logging.ERROR)

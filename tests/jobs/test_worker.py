@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +34,7 @@ parameters: {{t: 0.5}}
 LINEAR = SLERP.replace("slerp", "linear").replace("parameters: {t: 0.5}", "")
 PROMPT = "赤い背景に白い丸"
 QUICK = {"steps": 2, "guidance_scale": 1.0}
+SIX = ["--seeds", "6", "--batch", "1", "--steps", "8"]
 FLAGS = ["--steps", "2", "--guidance", "1", "-p", PROMPT]
 
 
@@ -79,8 +82,13 @@ def preview(jobs: Jobs, seeds: int = 1, recipe: str = SLERP, **more: object) -> 
 
 
 def test_a_preview_is_the_picture_of_a_grid(jobs: Jobs, tmp_path: Path) -> None:
-    job = over(jobs, grid(jobs, "--x", "t=0.2,0.8"))
+    """Drawn by a worker that took over from one that was killed as soon as it had begun."""
+    begun = grid(jobs, "--x", "t=0.2,0.8")
+    until(lambda: jobs.get(begun.number).state == "running", "the worker")
+    killed(jobs, begun)
+    job = over(jobs, begun)
     assert (job.state, job.exit_code, job.error) == ("done", 0, None), job.log.read_text()
+    assert job.attempts == 2
     assert job.results[0] == job.run / "grid"
     told = jobs.progress(job.number)
     assert told is not None
@@ -108,15 +116,15 @@ def test_a_preview_comes_first_and_leaves_no_trace(jobs: Jobs, tmp_path: Path) -
     schedule = other / "scheduler" / "scheduler_config.json"
     schedule.write_text(schedule.read_text("utf-8").replace('"trailing"', '"leading"'), "utf-8")
     alone = f"merge_method: linear\nmodels: [{{model: {other}}}]\n"
-    job = grid(jobs, "--seeds", "8", "--steps", "20", "--batch", "2")
+    job = grid(jobs, "--seeds", "4", "--steps", "12", "--batch", "2")
     until(lambda: jobs.progress(job.number), "the first merge of the grid")
     first = preview(jobs, recipe=LINEAR)
     second = preview(jobs, recipe=alone)
     assert jobs.get(job.number).state == "running"
-    assert len(read_cells(job.run / "grid")) < 8
+    assert len(read_cells(job.run / "grid")) < 4
     beside = over(jobs, job)
     assert beside.state == "done", beside.error
-    quiet = over(jobs, grid(jobs, "--seeds", "8", "--steps", "20", "--batch", "2"))
+    quiet = over(jobs, grid(jobs, "--seeds", "4", "--steps", "12", "--batch", "2"))
     assert cells(quiet) == cells(beside)
     assert preview(jobs, recipe=LINEAR).pictures == first.pictures
     assert preview(jobs, recipe=alone).pictures == second.pictures
@@ -131,7 +139,7 @@ def test_mistakes_in_a_preview_are_told(jobs: Jobs) -> None:
 
 
 def test_a_grid_is_stopped_and_goes_on(jobs: Jobs) -> None:
-    job = grid(jobs, "--seeds", "6", "--batch", "1", "--steps", "8")
+    job = grid(jobs, *SIX)
     until(lambda: read_cells(job.run / "grid"), "a cell")
     jobs.cancel(job.number)
     stopped = over(jobs, job)
@@ -143,20 +151,51 @@ def test_a_grid_is_stopped_and_goes_on(jobs: Jobs) -> None:
     went_on(jobs, stopped, before)
 
 
+SERVER = """
+import sys
+from pathlib import Path
+from sdmerge.jobs import Jobs
+from sdmerge.workspace import Workspace
+jobs = Jobs(Workspace(Path(sys.argv[1])))
+print(jobs.submit(jobs.request(*sys.argv[3:]), recipe=sys.argv[2]).number, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_server_killed_in_the_middle_of_a_grid(jobs: Jobs) -> None:
+    """The run does not need who submitted it, and whoever starts next does not begin it again."""
+    asked = ["grid", "{run}/recipe.yaml", "-o", "{run}/grid", *FLAGS, *SIX]
+    command = [sys.executable, "-c", SERVER, str(jobs.workspace.folder), SLERP, *asked]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        number = int(server.stdout.readline())
+        until(lambda: read_cells(jobs.get(number).run / "grid"), "a cell")
+        server.kill()
+    before = cells(jobs.get(number))
+    assert jobs.resume() == []
+    went_on(jobs, jobs.get(number), before, resumed=True)
+    assert jobs.get(number).attempts == 1
+
+
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_of_a_grid(jobs: Jobs) -> None:
     """What it drew stays, and the job goes on where it was."""
-    job = grid(jobs, "--seeds", "6", "--batch", "1", "--steps", "8")
+    job = grid(jobs, *SIX)
     until(lambda: read_cells(job.run / "grid"), "a cell")
-    pid = jobs.get(job.number).pid
-    assert pid is not None
-    worker = psutil.Process(pid)
-    worker.kill()
-    until(lambda: jobs.get(job.number).state == "interrupted", "that its end is noticed")
-    assert [one.number for one in jobs.resume()] == [job.number]
+    killed(jobs, job)
     before = cells(job)
     assert 0 < len(before) < 6
     went_on(jobs, job, before, resumed=True)
     assert jobs.get(job.number).attempts == 2
+
+
+def killed(jobs: Jobs, job: Job) -> None:
+    """Kill the worker that has a job, and take the job up again."""
+    pid = jobs.get(job.number).pid
+    assert pid is not None
+    psutil.Process(pid).kill()
+    until(lambda: jobs.get(job.number).state == "interrupted", "that its end is noticed")
+    assert [one.number for one in jobs.resume()] == [job.number]
 
 
 def went_on(jobs: Jobs, job: Job, before: dict[str, bytes], *, resumed: bool = False) -> None:

@@ -44,8 +44,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def app(place: Place) -> Iterator[str]:
-    """The address of the app, which is started as users do."""
+def serving(place: Place) -> Iterator[tuple[str, int]]:
+    """The address of the app, which is started as users do, and its process."""
     host = str(place.workspace.targets[0])
     asked = ["--workspace", str(place.workspace.folder), "--save-to", host]
     asked += ["ui", "--port", "0", "-q"]
@@ -55,13 +55,19 @@ def app(place: Place) -> Iterator[str]:
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
     ) as server:  # fmt: skip
         assert server.stdout is not None
-        yield server.stdout.readline().strip()
+        yield server.stdout.readline().strip(), server.pid
         server.terminate()
         try:
             server.wait(20)
         except subprocess.TimeoutExpired:
             server.kill()
             raise
+
+
+@pytest.fixture(scope="session")
+def app(serving: tuple[str, int]) -> str:
+    """The address of the app."""
+    return serving[0]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from sdmerge_ui import api, bar, dock
+from sdmerge_ui import api, bar, dock, usage
 from sdmerge_ui.frame import Frame
 from sdmerge_ui.library import SdmergeError
 from sdmerge_ui.place import Place
@@ -25,7 +25,8 @@ def build(place: Place, language: str) -> gr.Blocks:
         draft = gr.State(Draft())
         stored = gr.BrowserState("", storage_key=_STORED, secret=_STORED)
         pulse = gr.Timer(1)
-        top = bar.empty(words, place)
+        with gr.Row(elem_id="sd-top"):
+            top, full = bar.empty(words, place), usage.empty(words)
         side = gr.Sidebar(position="right", open=False, width=300, elem_id="sd-dock")
         with gr.Tabs(elem_id="sd-tabs") as tabs:
             frame = Frame(place, words, draft, tabs, side, pulse, page.load)
@@ -36,6 +37,7 @@ def build(place: Place, language: str) -> gr.Blocks:
         with side:
             dock.build(frame)
         bar.build(top, frame)
+        usage.build(full, frame)
         _restore(frame, stored)
         api.expose(place)
     page.queue(default_concurrency_limit=AT_ONCE)

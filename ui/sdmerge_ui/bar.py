@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
-from sdmerge_ui.library import readable, recipe_id
+from sdmerge_ui.library import recipe_id
 from sdmerge_ui.state import Draft
 from sdmerge_ui.wire import on, wire
 
@@ -54,10 +52,7 @@ def shown(frame: Frame, draft: Draft) -> dict[str, Any]:
 
 
 def _value(place: Any, draft: Draft, language: str) -> dict[str, Any]:
-    folder: Path = place.workspace.folder
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = readable(shutil.disk_usage(there).free)
     return {
         "undo": bool(draft.past), "redo": bool(draft.future), "run": draft.run,
-        "changes": draft.changes(), "place": f"{folder} · {free}", "language": language,
+        "changes": draft.changes(), "place": str(place.workspace.folder), "language": language,
     }  # fmt: skip

@@ -6,8 +6,8 @@ from sdmerge.batch import Named, names, points
 from sdmerge.cli.forms import Asked, form_of
 from sdmerge.confine import Confined
 from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, SdmergeError
-from sdmerge.evolve.export.figures import importances
 from sdmerge.evolve.export.following import Following, Seen
+from sdmerge.evolve.export.importances import importances
 from sdmerge.evolve.genes import positions
 from sdmerge.evolve.ledger import STUDY, read_description
 from sdmerge.evolve.numbers import LIMITS, NUMBERS
@@ -43,7 +43,7 @@ from sdmerge.sinks.provenance import read_origin
 from sdmerge.targets import kinds_of, place_in
 from sdmerge.tensors.space import readable
 from sdmerge.votes import Booth, rank, read_votes
-from sdmerge.workspace import Workspace
+from sdmerge.workspace import SAMPLES, Workspace
 
 __all__ = [
     "FILES",
@@ -53,6 +53,7 @@ __all__ = [
     "MOST",
     "NUMBERS",
     "PRESETS",
+    "SAMPLES",
     "SAMPLING",
     "STUDY",
     "Ancestor",

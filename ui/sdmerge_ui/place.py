@@ -6,12 +6,14 @@ import functools
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from sdmerge_ui.library import (
+    SAMPLES,
     Confined,
     Entry,
     Host,
@@ -29,8 +31,10 @@ from sdmerge_ui.library import (
     recipe_id,
 )
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-_KEPT = 60
+_KEPT, _SHOWN, _OFTEN = 60, 900.0, 30.0
+"""Previews that stay, however old; seconds that any stays; seconds from one look to the next."""
+_PATIENCE = 0.1
+"""Seconds that a list of models may take, before anybody waits for all of them to be read."""
 _NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f]{1,120}")
 
 
@@ -47,6 +51,7 @@ class Place:
     )
     """What was measured: the differences per block of a model from another."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _dropped: float = 0.0
 
     @functools.cached_property
     def samples(self) -> tuple[Path, ...]:
@@ -70,6 +75,7 @@ class Place:
         return Inventory(
             [one.path for one in self.shown.folders], places=self.shown.model_roots,
             near=[self.workspace.folder], pickles=self.allow_pickle,
+            patience=_PATIENCE,
         )  # fmt: skip
 
     @functools.cached_property
@@ -201,15 +207,25 @@ class Place:
         return path
 
     def keep_picture(self, png: bytes) -> str:
-        """Keep a picture for the page; its address. Old ones are dropped."""
+        """Keep a picture for the page; its address. Old ones are dropped, now and then."""
         folder = self.previews
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{hashlib.sha256(png).hexdigest()[:24]}.png"
         with self._lock:
             path.write_bytes(png)
-            for old in sorted(folder.glob("*.png"), key=lambda one: -one.stat().st_mtime)[_KEPT:]:
-                old.unlink(missing_ok=True)
+            self._drop_old(folder)
         return address(path)
+
+    def _drop_old(self, folder: Path) -> None:
+        """Drop pictures beyond the newest that no page is likely to show any more."""
+        now = time.time()
+        if now - self._dropped < _OFTEN:
+            return
+        self._dropped = now
+        aged = sorted(((one.stat().st_mtime, one) for one in folder.glob("*.png")), reverse=True)
+        for written, old in aged[_KEPT:]:
+            if now - written > _SHOWN:
+                old.unlink(missing_ok=True)
 
 
 def address(path: Path) -> str:

@@ -7,12 +7,10 @@ answers. Other machines are answered only with `--listen`, and that only with a 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import socket
 import threading
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -26,42 +24,17 @@ from gradio.themes import Default
 from sdmerge_ui import grids
 from sdmerge_ui.app import build
 from sdmerge_ui.element import asset, styles
-from sdmerge_ui.library import InputError, ResourceError, SdmergeError
+from sdmerge_ui.library import ResourceError, SdmergeError, Wish
 from sdmerge_ui.merge.handlers import tried
+from sdmerge_ui.merge.preview import probe_prompts, wish_of
 from sdmerge_ui.place import Place
+from sdmerge_ui.settings import Settings, check
 from sdmerge_ui.state import Draft
 from sdmerge_ui.texts import LANGUAGES, language_of
 
 _HERE = ("127.0.0.1", "localhost", "::1")
 _COOKIE = "sdmerge_language"
 _GRACE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How the app is served. auth: USER:PASSWORD."""
-
-    port: int = 7860
-    listen: bool = False
-    auth: str = ""
-    mcp: bool = False
-
-
-def check(settings: Settings) -> tuple[str, str] | None:
-    """User and password; an InputError before anything listens."""
-    user, colon, password = settings.auth.partition(":")
-    if settings.auth and not (user and colon and password):
-        raise InputError("--auth is USER:PASSWORD", hint="For example --auth me:a-long-sentence.")
-    if settings.listen and not settings.auth:
-        hint = "Add --auth USER:PASSWORD: whoever reaches this machine could use the app."
-        raise InputError("--listen needs --auth", hint=hint)
-    if settings.mcp and settings.auth:
-        hint = "Leave --auth out: then --mcp answers this machine only."
-        raise InputError("MCP clients would not be asked for the password of --auth", hint=hint)
-    if settings.mcp and importlib.util.find_spec("mcp") is None:
-        hint = 'Install it with: pip install "sdmerge[mcp]".'
-        raise InputError("--mcp needs the package mcp", hint=hint)
-    return (user, password) if settings.auth else None
 
 
 class Languages:
@@ -175,9 +148,15 @@ def _opened(settings: Settings) -> socket.socket:
 
 
 def _warm(place: Place) -> None:
-    """Read headers before anybody asks; for a newcomer, start what draws the first picture."""
+    """Begin to read headers, and have drawn what a newcomer will draw, before anybody asks."""
     with contextlib.suppress(SdmergeError, OSError):
         place.inventory.entries()
-        if place.samples and not place.jobs.all():
-            place.plan(tried(place, Draft()).text)
-            place.jobs.warm(place.device)
+        place.jobs.warm(place.device, _first_wish(place))
+
+
+def _first_wish(place: Place) -> Wish | None:
+    """What a newcomer will draw first, in one step; None for everybody else."""
+    if not place.samples or place.jobs.all():
+        return None
+    text = tried(place, Draft()).text
+    return wish_of(place, text, [probe_prompts(place).splitlines()[0]], seed=0, steps=1)

@@ -34,8 +34,14 @@ class LoraFile:
     @staticmethod
     def is_lora(specs: Mapping[str, TensorSpec]) -> bool:
         """Whether a header is an adapter's: half of its keys or more end as only adapters' do."""
-        slots = [slot for key in specs if (slot := split_key(key))]
-        return 2 * len(slots) >= len(specs) and any(slot.role != "alpha" for slot in slots)
+        others, found = 0, False
+        for key in specs:
+            slot = split_key(key)
+            found = found or (slot is not None and slot.role != "alpha")
+            others += slot is None
+            if 2 * others > len(specs):  # a checkpoint, as half of its keys say
+                return False
+        return found
 
     @property
     def path(self) -> Path:

@@ -21,7 +21,8 @@ VERSION = 1
 class Description:
     """What a study is.
 
-    recipe: With its search marks. folder: Where its relative paths start.
+    recipe: With its search marks. folder: Where its relative paths start; in the file it may be
+        relative itself, to the study's folder, so that both can be moved together.
     fixed: All else that changes scores or their order, as plain data by name: the seed, the batch,
         scorers, prompts by their content, the engine with its parameters.
     files: The sha256 of every file of its models, by name; empty where it was not looked at.
@@ -87,7 +88,8 @@ def read(path: Path) -> Description:
     if version != VERSION:
         hint = "Use the version of sdmerge that began it."
         raise CorruptFile(f"is of version {version}, not {VERSION}", where=str(path), hint=hint)
-    return Description(str(recipe), str(folder), fixed, files)
+    start = str(path.parent / folder) if folder else ""
+    return Description(str(recipe), start, fixed, files)
 
 
 class _Dumper(Dumper):

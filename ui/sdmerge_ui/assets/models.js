@@ -8,7 +8,7 @@ const count = h("span", { class: "help", role: "status" });
 const columns = ["name", "kind", "family", "layout", "dtype", "size", "origin"];
 let now = null;
 root.append(h("div", { class: "tools" }, find, family, kind, shelf,
-  button(w("models.rescan"), () => trigger("act", { do: "rescan" })), h("span", { class: "grow" }), count),
+  button(w("models.rescan"), () => trigger("ready")), h("span", { class: "grow" }), count),
   h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {},
     columns.map((name) => h("th", { scope: "col" }, w(`models.${name}`))))), body)));
 
@@ -26,7 +26,7 @@ function list() {
 
 function line(one) {
   const pick = () => trigger("act", { do: "pick", name: one.name });
-  const attributes = { tabindex: 0, class: one.name === now.chosen ? "chosen" : "", "data-model": one.name,
+  const attributes = { tabindex: 0, class: `${one.name === now.chosen ? "chosen" : ""} ${one.unread ? "unread" : ""}`, "data-model": one.name,
     "aria-selected": one.name === now.chosen, onclick: pick,
     onkeydown: (event) => { if (event.key === "Enter") pick(); } };
   if (one.error) {

@@ -40,7 +40,7 @@ function draw(value) {
     return body.replaceChildren(...[wrong, h("p", { class: "help", role: "status" }, w(value.state === "running" ? "study.prepares" : "study.waits"))].filter(Boolean));
   }
   const facts = [value.engine, w("study.counted", { trials: value.trials, of: value.of || "∞", generations: value.generations }),
-    value.failed ? w("study.failed", { count: value.failed }) : "", { running: w("study.running"), queued: w("study.waits"), done: w("study.done") }[value.state] ?? w("study.paused")];
+    value.failed ? w("study.failed", { count: value.failed }) : "", { running: w("study.running"), queued: w("study.waits"), done: w("study.done"), "": "" }[value.state] ?? w("study.paused")];
   const out = value.export;
   const exported = out ? h("p", { class: "help", role: "status" }, out.report
     ? h("a", { href: out.report, download: "report.html", target: "_blank", rel: "noreferrer" }, w("study.report")) : out.error || w("study.exporting", { number: out.number })) : null;

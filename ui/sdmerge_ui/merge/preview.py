@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sdmerge_ui.library import InputError, Wish
@@ -21,6 +22,17 @@ def probe_prompts(place: Place) -> str:
     return "\n".join(_PROMPTS)
 
 
+def wish_of(
+    place: Place, text: str, lines: Sequence[str], *, seed: int, steps: int | None, owner: str = ""
+) -> Wish:
+    """What the worker is asked for: a picture of a draft per line."""
+    return Wish(
+        recipe=text, shots=tuple((line, seed) for line in lines),
+        sampling={"steps": steps} if steps else {}, folder=place.workspace.folder,
+        roots=place.shown.roots, owner=owner, allow_pickle=place.allow_pickle,
+    )  # fmt: skip
+
+
 def drawn(
     place: Place, words: Words, text: str, *,
     prompts: str, seed: int, steps: int | None, owner: str, before: dict[str, Any],
@@ -30,11 +42,7 @@ def drawn(
     if not lines or len(lines) > _MOST:
         raise InputError(f"a preview takes 1 to {_MOST} prompts, a line each")
     place.parse(text)  # nothing outside is even looked for by the worker
-    wish = Wish(
-        recipe=text, shots=tuple((line, seed) for line in lines),
-        sampling={"steps": steps} if steps else {}, folder=place.workspace.folder,
-        roots=place.shown.roots, owner=owner, allow_pickle=place.allow_pickle,
-    )  # fmt: skip
+    wish = wish_of(place, text, lines, seed=seed, steps=steps, owner=owner)
     preview = place.jobs.preview(wish, device=place.device)
     known = preview.recipe_id[:8]
     pictures = [

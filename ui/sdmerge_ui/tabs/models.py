@@ -33,10 +33,12 @@ def build(frame: Frame) -> None:
             details = element("details", words, {"name": ""})
     measure = element("measure", words, _measure(place, words, Measured()))
     chosen, measured = gr.State(""), gr.State(Measured())
-    clock = gr.Timer(1, active=False)
+    clock, reading = gr.Timer(1, active=False), gr.Timer(0.5, active=False)
 
-    def listed() -> tuple[Any, Any]:
-        return _table(place, ""), _measure(place, words, Measured())
+    def listed() -> Any:
+        unread = any(entry.unread for entry in place.inventory.entries())
+        table_ = _table(place, "")
+        return table_, _measure(place, words, Measured()), gr.Timer(active=unread)
 
     def act(draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
@@ -50,11 +52,9 @@ def build(frame: Frame) -> None:
             case "base":
                 text = edits.use_as_base(draft.text, name)
                 return (*stay[:3], draft.edit(text), frame.go("merge"))
-            case "open":
+            case _:
                 text = to_yaml(read_origin(_found(place, name).path).recipe)
                 return (*stay[:3], draft.edit(text), frame.go("merge"))
-            case _:
-                return (*stay[:1], _table(place, ""), *stay[:3])
 
     def begin(event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
@@ -67,7 +67,8 @@ def build(frame: Frame) -> None:
             return gr.skip(), gr.skip(), gr.skip()
         return later, _measure(place, words, later), gr.Timer(active=False)
 
-    wire(table.ready, listed, None, [table, measure])
+    for event in (table.ready, reading.tick):
+        wire(event, listed, None, [table, measure, reading])
     wire(
         table.act, act, [frame.draft], [chosen, table, details, frame.draft, frame.tabs], turn=TURN
     )
@@ -98,7 +99,7 @@ def _row(shelves: Mapping[Path, str], entry: Entry) -> dict[str, Any]:
         "label": label_of(entry),
         "name": entry.name, "path": str(entry.path), "kind": entry.kind, "family": entry.family,
         "layout": entry.layout, "dtype": entry.dtype, "size": readable(entry.size),
-        "origin": entry.origin[:8], "error": entry.error,
+        "origin": entry.origin[:8], "error": entry.error, "unread": entry.unread,
     }  # fmt: skip
 
 

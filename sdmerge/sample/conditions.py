@@ -36,12 +36,13 @@ class Conditions:
         self._number = 0
         self._address: object = None
         self._readers: list[Any] = []
+        self._device: Any = None
 
     def use(self, pipeline: Any, address: Callable[[str], str] | None) -> None:
         """Draw for `pipeline` from now on; `address` tells its components' weights apart."""
         if pipeline is not self._pipeline:
             self._pipeline, self._number = pipeline, self._number + 1
-        self._readers = readers(pipeline)
+        self._readers, self._device = readers(pipeline), None
         slots = [name for name in pipeline.components if name.startswith("text_encoder")]
         self._address = (
             self._number,
@@ -75,9 +76,11 @@ class Conditions:
         kept = self._kept.get(key)
         if kept is not None:
             return kept
+        if self._device is None:  # diffusers looks through all modules for it
+            self._device = self._pipeline._execution_device
         found = encode(
             self._readers, prompt, clip_skip=clip_skip, inversions=self._inversions,
-            device=self._pipeline._execution_device,
+            device=self._device,
         )  # fmt: skip
         return self._kept.put(key, found)
 

@@ -66,9 +66,10 @@ def evolve_command(session: Session, recipe: Path, target: Path, **options: Any)
     sdmerge study show studies/one
     sdmerge study best studies/one > winner.yaml
     """
-    from sdmerge.evolve.ledger import claimed, create, refuse_sqlite
+    from sdmerge.evolve.ledger import check_database, claimed, create
 
-    refuse_sqlite(options["storage"], options["workers"])
+    if options["storage"]:
+        check_database(options["storage"], options["workers"])
     read = _recipe(recipe, options)
     own = {path.stem: recipe_in(path, ()) for path in options["added"]}
     resume = options["resume"] or (session.again and _holds_study(target))

@@ -177,6 +177,15 @@ def test_bad_input_is_said_before_anything_is_written(
     assert not (tmp_path / "s").exists()
 
 
+def test_a_database_that_is_none_is_said_before_anything_is_written(
+    searched: Path, tmp_path: Path
+) -> None:
+    refused = cli("evolve", searched, "-o", tmp_path / "s", "--storage", "nonsense")
+    assert refused.code == 2
+    assert "cannot be opened" in refused.err
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_study_that_is_none(tmp_path: Path) -> None:
     for command in (["show"], ["best"], ["ask"], ["tell", "0=1"]):
         said = cli("study", command[0], tmp_path, *command[1:])

@@ -27,11 +27,11 @@ from sdmerge.evolve.ledger import (
     Row,
     State,
     Trial,
+    check_database,
     claimed,
     create,
     read_description,
     refuse_changed,
-    refuse_sqlite,
 )
 from sdmerge.evolve.run import Budget
 from sdmerge.evolve.workers import Local
@@ -272,11 +272,10 @@ def test_a_full_disk_stops_the_search_and_costs_one_evaluation(tmp_path: Path) -
     assert not list((tmp_path / "full").glob("*.partial"))
 
 
-def test_sqlite_is_refused_for_several_workers() -> None:
-    refuse_sqlite("sqlite:///a.db", 1)
-    refuse_sqlite("postgresql://host/name", 4)
+def test_sqlite_is_refused_for_several_workers(tmp_path: Path) -> None:
+    check_database(f"sqlite:///{tmp_path}/a.db", 1)
     with pytest.raises(InputError, match="SQLite is not for several workers"):
-        refuse_sqlite("sqlite:///a.db", 2)
+        check_database(f"sqlite:///{tmp_path}/a.db", 2)
 
 
 def test_a_database_that_is_not_there_is_an_error_in_words(tmp_path: Path) -> None:

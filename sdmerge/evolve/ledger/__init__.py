@@ -12,7 +12,7 @@ An evaluation is on the disk before the next one is asked. What a killed run lea
 with the same decisions: scores are replayed, never drawn again.
 """
 
-from sdmerge.evolve.ledger.database import refuse_sqlite
+from sdmerge.evolve.ledger.database import check_database
 from sdmerge.evolve.ledger.description import STUDY, Description
 from sdmerge.evolve.ledger.folder import (
     Ledger,
@@ -27,6 +27,6 @@ from sdmerge.evolve.ledger.state import State
 
 __all__ = [
     "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role",
-    "Row", "State", "Trial", "claimed", "create", "read_description", "refuse_changed",
-    "refuse_sqlite",
+    "Row", "State", "Trial", "check_database", "claimed", "create", "read_description",
+    "refuse_changed",
 ]  # fmt: skip

@@ -15,11 +15,15 @@ _DRIVER = "postgresql+psycopg://"
 _EXAMPLE = f"{_DRIVER}USER@HOST/NAME"
 
 
-def refuse_sqlite(url: str, workers: int) -> None:
-    """An InputError for SQLite and several workers: it loses trials when two write at once."""
+def check_database(url: str, workers: int) -> None:
+    """An InputError for a database that cannot be opened, before anything else is done.
+
+    SQLite is refused for several workers: it loses trials when two write at once.
+    """
     if url.startswith("sqlite") and workers > 1:
         hint = f"Leave --storage out, or name a PostgreSQL: {_EXAMPLE}."
         raise InputError("SQLite is not for several workers", where=_where(url), hint=hint)
+    close_database(open_database(url))
 
 
 def open_database(url: str) -> RDBStorage:

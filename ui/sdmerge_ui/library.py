@@ -13,6 +13,7 @@ from sdmerge.evolve.ledger import STUDY, read_description
 from sdmerge.evolve.numbers import LIMITS, NUMBERS
 from sdmerge.evolve.opening import engines, study_from, study_in
 from sdmerge.evolve.run.study import Study
+from sdmerge.evolve.run.suggesting import suggest
 from sdmerge.evolve.statistics import split_prompts
 from sdmerge.hosts import Host
 from sdmerge.hosts import Kind as FolderKind
@@ -133,6 +134,7 @@ __all__ = [
     "split_prompts",
     "study_from",
     "study_in",
+    "suggest",
     "text_of",
     "to_yaml",
 ]

@@ -91,6 +91,7 @@ class _Work:
 
 def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, Any]) -> _Work:
     from sdmerge.evolve.export.contenders import contenders
+    from sdmerge.evolve.run.suggesting import Suggestions
     from sdmerge.evolve.export.placing import placed
     from sdmerge.evolve.export.reading import read_history
     from sdmerge.evolve.export.winner import choose
@@ -100,7 +101,8 @@ def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, 
     if study.by_hand:
         hint = "Its winner is what `sdmerge study best` prints."
         raise InputError("is judged by people, there is no test", where=str(folder), hint=hint)
-    kinds = {one.name: one.kind for one in study.baselines}
+    compared = [*study.baselines, *Suggestions(folder, study.space)()]
+    kinds: dict[str, Any] = {one.name: one.kind for one in compared}
     refuse_changed(folder, study.models.hashes())
     history = read_history(Ledger(folder), study.options, study.space.genes, kinds)
     chosen = choose(history)
@@ -110,7 +112,7 @@ def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, 
     planned = Planner(session, allow_pickle=options["allow_pickle"])(winner)
     return _Work(
         folder, study, history, chosen, planned, placed(planned, target), drawn,
-        contenders(history, winner, drawn, study.baselines, sampling),
+        contenders(history, winner, drawn, compared, sampling),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from sdmerge_ui.library import (
     read_description,
     spelled,
     study_in,
+    suggest,
     text_of,
 )
 from sdmerge_ui.place import Place, checked_name
@@ -101,6 +102,12 @@ def go_on(place: Place, folder: Path, trials: int | None) -> Job:
     if trials is not None:
         words += ["--trials", str(trials)]
     return place.jobs.submit(place.request_with(texts, *words), title=folder.name)
+
+
+def add(place: Place, folder: Path, text: str) -> str:
+    """Have a draft judged beside the next candidates of a study; what it is called there."""
+    recipe = place.parse(without_search(text))
+    return suggest(folder, opened(place, folder), "draft", recipe, place.plan_of).name
 
 
 def export(place: Place, folder: Path, *, model: bool, test: bool) -> Job:

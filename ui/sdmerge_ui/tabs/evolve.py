@@ -150,6 +150,9 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
                 more = asked.get("trials")
                 studies.go_on(place, folder, int(more) if more else None)
                 return stay, stay, watch.shown(words, name_), stay, frame.open_dock()
+            case "add", folder if folder:
+                called_ = studies.add(place, folder, draft.text)
+                gr.Info(words("study.added", name=called_), title="sdmerge")
             case "open", folder if folder:
                 if (text := watch.winner(name_)) is not None:
                     return draft.edit(text), stay, stay, frame.go("merge"), stay

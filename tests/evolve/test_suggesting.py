@@ -72,7 +72,7 @@ def test_what_lies_outside_is_compared_with_and_shown(tmp_path: Path) -> None:
     ledger = added(tmp_path / "s", inbox, chosen, told=inbox.told)
     assert all(one.incumbent != TOP for one in ledger.generations.values())
     history = read_history(ledger, chosen, SPACE.genes)
-    (shown,) = [one for one in history.trials if one.kind == "added"]
+    (shown,) = [one for one in history.trials if one.name == "outside"]
     row = ledger.rows[Key("suggested", 2)].evaluation
     assert row is not None
     assert (shown.name, shown.generation) == ("outside", 2)

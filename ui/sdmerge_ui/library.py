@@ -9,7 +9,7 @@ from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, Sd
 from sdmerge.evolve.export.figures import importances
 from sdmerge.evolve.export.following import Following, Seen
 from sdmerge.evolve.genes import positions
-from sdmerge.evolve.ledger import STUDY, read_description
+from sdmerge.evolve.ledger import STUDY, is_claimed, read_description
 from sdmerge.evolve.numbers import LIMITS, NUMBERS
 from sdmerge.evolve.opening import engines, study_from, study_in
 from sdmerge.evolve.run.study import Study
@@ -101,6 +101,7 @@ __all__ = [
     "find_grids",
     "form_of",
     "importances",
+    "is_claimed",
     "kinds_of",
     "manifest",
     "names",

@@ -91,11 +91,11 @@ class _Work:
 
 def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, Any]) -> _Work:
     from sdmerge.evolve.export.contenders import contenders
-    from sdmerge.evolve.run.suggesting import Suggestions
     from sdmerge.evolve.export.placing import placed
     from sdmerge.evolve.export.reading import read_history
     from sdmerge.evolve.export.winner import choose
     from sdmerge.evolve.ledger import Ledger, refuse_changed
+    from sdmerge.evolve.run.suggesting import Suggestions
 
     study = reopened(session, folder, allow_pickle=options["allow_pickle"])
     if study.by_hand:

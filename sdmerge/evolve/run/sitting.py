@@ -131,9 +131,7 @@ class Sitting:
     def _suggested(self, generation: int) -> list[Request]:
         """What was added to the search, unless it sat an earlier exam."""
         found = waiting(self.asking.ledger, self.suggested(), generation)
-        return [
-            self._fixed(Key("suggested", generation, slot), one) for slot, one in found.items()
-        ]
+        return [self._fixed(Key("suggested", generation, slot), one) for slot, one in found.items()]
 
     def _fixed(self, key: Key, one: Baseline) -> Request:
         return Request(

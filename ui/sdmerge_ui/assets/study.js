@@ -12,7 +12,7 @@ let more = 50;
 let model = false;
 let test = true;
 
-const running = (value) => ["running", "queued"].includes(value.state);
+const running = (value) => ["running", "queued", "elsewhere"].includes(value.state);
 const body = h("div", { class: "body" });
 
 function head(value) {
@@ -25,7 +25,7 @@ function head(value) {
     return h("label", {}, input, ` ${label}`);
   };
   return h("div", { class: "tools" }, h("h3", {}, w("study.title")), list,
-    running(value) ? button(w("study.pause"), act("pause"), { class: "pause" }) : null,
+    running(value) && value.state !== "elsewhere" ? button(w("study.pause"), act("pause"), { class: "pause" }) : null,
     !running(value) && value.name && value.state !== "done" ? button(w("study.resume"), act("go"), { class: "resume" }) : null,
     !running(value) && begun ? h("span", { class: "pair" }, count, button(w("study.go_on"), () => trigger("act", { do: "go", trials: value.trials + +count.value }))) : null,
     begun ? button(w("study.open"), act("open"), { class: "open" }) : null,
@@ -40,8 +40,8 @@ function draw(value) {
   if (value.trials === undefined) {
     return body.replaceChildren(...[wrong, h("p", { class: "help", role: "status" }, w(value.state === "running" ? "study.prepares" : "study.waits"))].filter(Boolean));
   }
-  const facts = [value.engine, w("study.counted", { trials: value.trials, of: value.of || "∞", generations: value.generations }),
-    value.failed ? w("study.failed", { count: value.failed }) : "", { running: w("study.running"), queued: w("study.waits"), done: w("study.done") }[value.state] ?? w("study.paused")];
+  const facts = [value.engine, value.of ? w("study.counted", { trials: value.trials, of: value.of, generations: value.generations }) : w("study.counted_open", { trials: value.trials, generations: value.generations }),
+    value.failed ? w("study.failed", { count: value.failed }) : "", { running: w("study.running"), queued: w("study.waits"), done: w("study.done"), elsewhere: w("study.elsewhere") }[value.state] ?? w("study.paused")];
   const out = value.export;
   const exported = out ? h("p", { class: "help", role: "status" }, out.report
     ? h("a", { href: out.report, download: "report.html", target: "_blank", rel: "noreferrer" }, w("study.report")) : out.error || w("study.exporting", { number: out.number })) : null;
@@ -50,15 +50,23 @@ function draw(value) {
     value.waiting.length ? h("p", { class: "help waiting", role: "status" }, w(running(value) ? "study.add_waits" : "study.add_rests", { names: value.waiting.join(", ") })) : null,
     ...value.alarms.map((text) => h("p", { class: "alarm", role: "alert" }, "⚠ ", text)), exported,
     h("div", { class: "two" }, section(w("study.curve", { objective: value.objective }), curve(value.curve)), best(value)),
-    h("div", { class: "two" }, section(w("study.importance", { count: value.trials }), importance(value)), section(w("study.parallel"), parallel(value.parallel)))].filter(Boolean));
+    h("div", { class: "two turned" }, section(w("study.importance", { count: value.trials }), importance(value)), section(w("study.parallel"), parallel(value.parallel)))].filter(Boolean));
 }
 const section = (title, ...inside) => h("div", { class: "sd-section" }, h("h3", {}, title), ...inside.filter(Boolean));
+
+// an SVG is as wide as its column, so that its letters are as large as the others
+const width = (share) => Math.max(340, Math.round(((root.clientWidth || 1200) * share) / 12) - 40);
+// about five steps of 1, 2 or 5 times a power of ten
+const round = (span) => {
+  const power = 10 ** Math.floor(Math.log10(span / 4));
+  return power * [1, 2, 5, 10].find((one) => one * power >= span / 4 - 1e-12);
+};
 
 function curve(data) {
   const levels = data.lines.map((one) => one.score);
   const scores = [...data.points.map((one) => one[1]), ...data.best.map((one) => one[1]), ...data.validation.map((one) => one.score), ...data.added.map((one) => one.score), ...levels];
   if (!scores.length) return h("p", { class: "help" }, w("study.baselines"));
-  const [W, H, L, R, T, B] = [620, 260, 48, 128, 8, 22];
+  const [W, H, L, R, T, B] = [width(7), 260, 48, 128, 8, 22];
   const most = Math.max(...data.points.map((one) => one[0]), 4);
   let [low, high] = [Math.min(...scores), Math.max(...scores)];
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
@@ -66,9 +74,9 @@ function curve(data) {
   const x = (number) => L + ((W - L - R) * number) / most;
   const y = (score) => T + ((H - T - B) * (high - score)) / (high - low);
   const svg = S("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": w("study.curve_alt", { count: data.points.length }), class: "curve" });
-  for (let step = 0; step <= 4; step += 1) {
-    const score = low + ((high - low) * step) / 4;
-    svg.append(S("line", { x1: L, x2: W - R, y1: y(score), y2: y(score), class: "grid" }), S("text", { x: L - 5, y: y(score) + 4, class: "tick end" }, score.toPrecision(3)));
+  const step = round(high - low);
+  for (let score = Math.ceil(low / step) * step; score <= high; score += step) {
+    svg.append(S("line", { x1: L, x2: W - R, y1: y(score), y2: y(score), class: "grid" }), S("text", { x: L - 5, y: y(score) + 4, class: "tick end" }, score.toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))));
   }
   svg.append(S("text", { x: W - R, y: H - 6, class: "tick end" }, `${most} ${w("study.trials")}`));
   // names of levels that lie close are moved apart
@@ -118,7 +126,7 @@ const passed = new Map();
 
 function parallel(data) {
   if (data.genes.length < 2 || !data.lines.length) return h("p", { class: "help" }, w("study.no_parallel"));
-  const [W, H, T, B] = [620, 220, 18, 44];
+  const [W, H, T, B] = [width(7), 220, 18, 44];
   const x = (n) => 40 + ((W - 80) * n) / (data.genes.length - 1);
   const y = (place) => T + (H - T - B) * (1 - place);
   const svg = S("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", class: "parallel" });
@@ -126,6 +134,7 @@ function parallel(data) {
   const best = h("select", { "aria-label": w("study.top"), onchange: () => { top = +best.value; paint(); } },
     [10, 25, 50, 100].map((share) => option(share, w("study.top_share", { share }), share === top)));
   const lines = data.lines.map((one) => S("path", { d: one.places.map((place, n) => `${n ? "L" : "M"}${x(n)} ${y(place)}`).join("") }, S("title", {}, `${one.number}: ${four(one.score)}`)));
+  const group = S("g", {}, ...lines);
   const spans = data.genes.map((_, n) => S("rect", { x: x(n) - 5, width: 10, class: "span" }));
   function paint() {
     const most = Math.max(1, Math.ceil((data.count * top) / 100));
@@ -134,7 +143,7 @@ function parallel(data) {
       return one.places[n] >= low && one.places[n] <= high;
     }));
     // strong lines lie above the others
-    svg.append(...lines.filter((line, at) => { line.setAttribute("class", strong[at] ? "kept" : "rest"); return strong[at]; }), ...hits);
+    group.append(...lines.filter((line, at) => { line.setAttribute("class", strong[at] ? "kept" : "rest"); return strong[at]; }));
     data.genes.forEach((gene, n) => {
       const [low, high] = passed.get(gene.name) ?? [0, 0];
       spans[n].setAttribute("y", y(high));
@@ -164,7 +173,7 @@ function parallel(data) {
   data.genes.forEach((gene, n) => svg.append(S("line", { x1: x(n), x2: x(n), y1: T, y2: H - B, class: "axis" }), S("text", { x: x(n), y: T - 6, class: "tick middle" }, brief(String(gene.high), 8)),
     S("text", { x: x(n), y: H - B + 13, class: "tick middle" }, brief(String(gene.low), 8)),
     S("text", { x: x(n), y: H - B + (n % 2 ? 39 : 27), class: "tick middle" }, brief(gene.name.replace(/^models\[(.*?)\]\.parameters\./, "$1 ").replace(/^parameters\./, ""), Math.max(10, Math.floor(170 / data.genes.length))), S("title", {}, gene.name))));
-  svg.append(...spans, ...lines);
+  svg.append(...spans, group, ...hits);
   paint();
   return h("div", {}, svg, h("div", { class: "tools" }, best, said));
 }
@@ -178,3 +187,8 @@ follow((value) => {
   root.replaceChildren(head(value), body);
   draw(value);
 });
+
+let wide = 0;
+new ResizeObserver(() => {
+  if (!dragging && Math.abs(root.clientWidth - wide) > 20) { wide = root.clientWidth; draw(props.value); }
+}).observe(root);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ def drawer_of(place: Place, name: str) -> Job:
 
 
 def asked_of(place: Place, name: str) -> tuple[str, dict[str, Any]]:
-    """The recipe of a grid, and what the form of axes held when it was asked for."""
+    """The recipe of a grid, and what the form of axes held when it was asked for; never twice the
+    same, so that the form takes it each time.
+    """
     job = last_of(place, name)
     words = list(place.jobs.asked(job.number).arguments)
     first = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
@@ -36,7 +39,7 @@ def asked_of(place: Place, name: str) -> tuple[str, dict[str, Any]]:
         "prompts": _lines(Path(given["-p"].removeprefix("@"))),
         "seed": int(given.get("--seed", 0)), "seeds": int(given.get("--seeds", 1)),
         "steps": int(given.get("--steps", 0)),
-        "models": _names(place, words[1:first]), "into": name,
+        "models": _names(place, words[1:first]), "into": name, "at": time.time(),
     }  # fmt: skip
 
 

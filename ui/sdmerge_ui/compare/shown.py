@@ -67,7 +67,8 @@ def shown(place: Place, words: Words, shelf: Shelf, chosen: str) -> dict[str, An
         "grid": one["name"], "address": address_of(one["name"]), "drawn": one["drawn"],
         "total": one["total"], "stamp": one["stamp"], "error": one["error"],
         "running": job is not None and not job.over,
-        "more": one["name"].startswith("runs~"), "state": _state(words, one, job), "language": words.language,
+        "more": one["name"].startswith("runs~"), "state": _state(words, one, job),
+        "language": words.language,
         "files": _files(jobs, place, folder) if folder else [],
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from sdmerge_ui.library import (
     Study,
     choice_from,
     documents,
+    is_claimed,
     read_description,
     spelled,
     study_in,
@@ -74,6 +75,13 @@ def job_of(place: Place, folder: Path) -> Job | None:
         if job.kind == "evolve" and str(folder) in place.jobs.asked(job.number).arguments:
             return job
     return None
+
+
+def state_of(folder: Path, job: Job | None) -> str:
+    """The state of the job that searches; `elsewhere` while a command outside of the app does."""
+    if (job is None or job.over) and is_claimed(folder):
+        return "elsewhere"
+    return job.state if job is not None else ""
 
 
 def pause(place: Place, folder: Path) -> None:

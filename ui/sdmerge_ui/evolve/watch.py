@@ -49,7 +49,7 @@ class Watch:
         folder = studies.folder_of(self.place, name)
         job, out = studies.job_of(self.place, folder), studies.exported(self.place, folder)
         seen = self._seen(folder)
-        return (folders, name, seen.version if seen else 0, job and job.state,
+        return (folders, name, seen.version if seen else 0, studies.state_of(folder, job),
                 out and (out.number, out.state))  # fmt: skip
 
     def shown(self, words: Words, name: str) -> Data:
@@ -60,7 +60,7 @@ class Watch:
             return data
         folder = studies.folder_of(self.place, name)
         job = studies.job_of(self.place, folder)
-        data |= {"state": job.state if job else "", "job": job.number if job else 0,
+        data |= {"state": studies.state_of(folder, job), "job": job.number if job else 0,
                  "error": str(job.error) if job and job.error else ""}  # fmt: skip
         try:
             seen = self._seen(folder)

@@ -48,9 +48,7 @@ def listed(words: Words, jobs: list[Job]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def details(
-    place: Place, words: Words, draft: str, number: int, other: int = 0
-) -> dict[str, Any]:
+def details(place: Place, words: Words, draft: str, number: int, other: int = 0) -> dict[str, Any]:
     """The value of the element `run`.
 
     other: The run whose recipe it is compared with; 0: the draft.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import gradio as gr
@@ -20,7 +19,7 @@ NAME = "compare"
 _EMPTY: dict[str, Any] = {"grids": [], "grid": "", "scorers": []}
 
 
-def build(frame: Frame) -> None:
+def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and their wires
     """The tab."""
     place, words = frame.place, frame.words
     shelf = Shelf(place)
@@ -82,8 +81,8 @@ def build(frame: Frame) -> None:
             case "more":
                 text, wanted = more.asked_of(place, given)
                 changed = draft.edit(text) if text else draft
-                filled = {**before, **axes.fields(place, words, changed.text), "wanted": {**wanted, "at": time.time()},
-                          "told": "", "error": ""}  # fmt: skip
+                filled = {**before, **axes.fields(place, words, changed.text),
+                          "wanted": wanted, "told": "", "error": ""}  # fmt: skip
                 return given, gr.Accordion(open=True), changed, gr.skip(), gr.skip(), filled
             case "score":
                 scored(place, given, str(asked["scorer"]))

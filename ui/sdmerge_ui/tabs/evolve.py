@@ -23,9 +23,8 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     """The tab."""
     place, words = frame.place, frame.words
     watch = Watch(place)
-    begun: list[str] = [one.name for one in studies.folders(place)]
     with (
-        gr.Accordion(words("begin.title"), open=not begun, elem_id="sd-new-study") as setup,
+        gr.Accordion(words("begin.title"), open=False, elem_id="sd-new-study") as setup,
         gr.Tabs(elem_id="sd-steps") as steps,
     ):
         with gr.Tab(words("begin.step_ingredients"), id=1) as first_:
@@ -134,7 +133,7 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     def first() -> Any:
         every = studies.folders(place)
         name_ = every[0].name if every else ""
-        return name_, watch.shown(words, name_)
+        return name_, watch.shown(words, name_), gr.Accordion(open=not every)
 
     def studied(draft: Draft, name_: str, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
@@ -181,7 +180,7 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     wire(result.act, sanity, [frame.draft, name], [sane, result, frame.dock], mode="once")
     wire(start.click, begin, [frame.draft, name, added],
          [frame.draft, chosen, setup, frame.dock, view], mode="once", turn=TURN)  # fmt: skip
-    wire(view.ready, first, None, [chosen, view])
+    wire(view.ready, first, None, [chosen, view, setup])
     wire(view.act, studied, [frame.draft, chosen],
          [frame.draft, chosen, view, frame.tabs, frame.dock], turn=TURN)  # fmt: skip
     wire(frame.pulse.tick, poll, [chosen, seen, sane, told, frame.draft, name],

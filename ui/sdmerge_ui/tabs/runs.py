@@ -17,7 +17,7 @@ from sdmerge_ui.wire import wire
 NAME = "runs"
 
 
-def build(frame: Frame) -> None:
+def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and their wires
     """The tab."""
     place, words = frame.place, frame.words
     with gr.Row():
@@ -43,27 +43,25 @@ def build(frame: Frame) -> None:
 
     def pick(number: int, other: int, draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
-        stay = gr.skip()
+        cleaning: dict[str, Any] = {}
         match asked["do"]:
             case "pick":
-                number = int(asked["number"])
-                return number, 0, *fresh(number, 0, draft)
+                number, other = int(asked["number"]), 0
             case "against":
                 other = int(asked["other"])
-                return stay, other, stay, fresh(number, other, draft)[1]
             case "star":
                 place.jobs.star(int(asked["number"]), starred=bool(asked["starred"]))
-                return stay, stay, *fresh(number, other, draft)
             case "forget":
                 place.jobs.forget(int(asked["number"]))
                 return 0, 0, now(0), {"number": 0}
             case "clean":
-                return stay, stay, now(number, clean=offered(place, words)), stay
+                cleaning = {"clean": offered(place, words)}
             case "remove":
-                gone = cleaned(place, words, {int(one) for one in asked["numbers"]})
-                return stay, stay, now(number, clean=gone), fresh(number, other, draft)[1]
+                gone = {int(one) for one in asked["numbers"]}
+                cleaning = {"clean": cleaned(place, words, gone)}
             case _:
-                return stay, stay, now(number, clean=None), stay
+                cleaning = {"clean": None}
+        return number, other, now(number, **cleaning), fresh(number, other, draft)[1]
 
     def act(draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data

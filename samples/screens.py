@@ -51,10 +51,12 @@ def fill(jobs: Jobs) -> None:
         "-o",
         str(jobs.workspace.models / "first.safetensors"),
     )
-    done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", "--x", "models[ukiyoe].parameters.weight=0:1.2:0.3",
-         "--y", "prompt", "-p", f"@{prompts}", *draw, "-o", "{run}/grid")  # fmt: skip
-    done(jobs, searched, "portraits", "evolve", "{run}/recipe.yaml", "-o", str(folder / "studies" / "portraits"),
-         "--trials", "48", "--validate-every", "2")  # fmt: skip
+    axes = ("--x", "models[ukiyoe].parameters.weight=0:1.2:0.3", "--y", "prompt")
+    done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", *axes, "-p", f"@{prompts}",
+         *draw, "-o", "{run}/grid")  # fmt: skip
+    study = str(folder / "studies" / "portraits")
+    done(jobs, searched, "portraits", "evolve", "{run}/recipe.yaml", "-o", study, "--trials", "48",
+         "--validate-every", "2", "--set", "evolve.prompts_per_generation=8")  # fmt: skip
 
 
 def done(jobs: Jobs, recipe: str, title: str, *words: str) -> Job:

@@ -112,9 +112,9 @@ class Sitting:
         ledger = self.asking.ledger
         for own in rows_of(ledger, generation).values():
             sat, one = self._sat(own), own[0].candidate
-            whole = one is not None and len(sat) == parts_
-            if whole and not self._below(generation, own, ledger.rows):
-                yield one, _mean_of(sat, 0)
+            if one is None or len(sat) < parts_ or self._below(generation, own, ledger.rows):
+                continue
+            yield one, _mean_of(sat, 0)
 
     def _others(self, generation: int, baselines: Sequence[Baseline]) -> list[Request]:
         """The incumbent, and the parent that sets the floor, on the same exam."""

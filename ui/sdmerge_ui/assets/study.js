@@ -56,10 +56,10 @@ const section = (title, ...inside) => h("div", { class: "sd-section" }, h("h3", 
 
 // an SVG is as wide as its column, so that its letters are as large as the others
 const width = (share) => Math.max(340, Math.round(((root.clientWidth || 1200) * share) / 12) - 40);
-// about five steps of 1, 2 or 5 times a power of ten
+// at most six steps of 1, 2 or 5 times a power of ten
 const round = (span) => {
-  const power = 10 ** Math.floor(Math.log10(span / 4));
-  return power * [1, 2, 5, 10].find((one) => one * power >= span / 4 - 1e-12);
+  const power = 10 ** Math.floor(Math.log10(span / 6));
+  return power * [1, 2, 5, 10].find((one) => one * power >= span / 6 - 1e-12);
 };
 
 function curve(data) {

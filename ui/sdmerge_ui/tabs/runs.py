@@ -53,7 +53,7 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
                 place.jobs.star(int(asked["number"]), starred=bool(asked["starred"]))
             case "forget":
                 place.jobs.forget(int(asked["number"]))
-                return 0, 0, now(0), {"number": 0}
+                return 0, 0, now(0), {"number": 0}, ()
             case "clean":
                 cleaning = {"clean": offered(place, words)}
             case "remove":
@@ -61,7 +61,8 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
                 cleaning = {"clean": cleaned(place, words, gone)}
             case _:
                 cleaning = {"clean": None}
-        return number, other, now(number, **cleaning), fresh(number, other, draft)[1]
+        # a poll may have told newer things meanwhile: the next one tells them again
+        return number, other, now(number, **cleaning), fresh(number, other, draft)[1], ()
 
     def act(draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
@@ -87,6 +88,6 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     shown = [chosen, beside, frame.draft]
     wire(table.ready, fresh, shown, [table, card])
     for event in (table.act, card.pick):
-        wire(event, pick, shown, [chosen, beside, table, card], mode="multiple")
+        wire(event, pick, shown, [chosen, beside, table, card, seen], mode="multiple")
     wire(card.act, act, [frame.draft], [frame.draft, frame.tabs, frame.dock], turn=TURN)
     wire(frame.pulse.tick, look, [*shown, seen], [table, card, seen], queue=False)

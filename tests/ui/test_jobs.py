@@ -24,6 +24,7 @@ NOBODYS = "cuda:7"
 """A lane that no worker looks after."""
 DEAF = """
 import sys
+from pathlib import Path
 from sdmerge.jobs.folder import Runs
 with Runs(Path(sys.argv[1])).claimed(int(sys.argv[2])):
     print("at work", flush=True)
@@ -134,6 +135,6 @@ def test_a_wrong_pair_is_refused_at_its_cause(visit: Opening, place: Place) -> N
         shot(page, "wrong-pair")
         page.fill("#sd-name input, #sd-name textarea", "never")
         page.click("#sd-save-model")
-        expect(page.locator(".toast-body")).to_contain_text("sdmerge")
+        expect(page.locator(".toast-body")).to_contain_text("different families")
     assert not (place.workspace.models / "never.safetensors").exists()
     other.unlink()

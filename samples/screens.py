@@ -55,8 +55,12 @@ def fill(jobs: Jobs) -> None:
     done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", *axes, "-p", f"@{prompts}",
          *draw, "-o", "{run}/grid")  # fmt: skip
     study = str(folder / "studies" / "portraits")
-    done(jobs, searched, "portraits", "evolve", "{run}/recipe.yaml", "-o", study, "--trials", "48",
-         "--validate-every", "2", "--set", "evolve.prompts_per_generation=8")  # fmt: skip
+    few = {
+        "search": prompts, "validation": str(SAMPLES / "prompts" / "first-ukiyoe.txt"),
+    }  # fmt: skip
+    sets = [word for part, file in few.items() for word in ("--set", f"evolve.prompts.{part}={file}")]
+    done(jobs, searched, "portraits", "evolve", "{run}/recipe.yaml", "-o", study, *sets,
+         "--trials", "42", "--validate-every", "1")  # fmt: skip
 
 
 def done(jobs: Jobs, recipe: str, title: str, *words: str) -> Job:

@@ -76,7 +76,7 @@ def test_merge_is_walked_through_by_keyboard(visit: Opening) -> None:
         places = [next((n for n, name in enumerate(names) if part in name), -1) for part in ORDER]
         assert -1 not in places, names
         assert places == sorted(places), names
-        assert not [one for one in walked if not one["ring"]]
+        assert not [one for one in walked if not one["ring"]], names
 
 
 def test_motion_is_left_out_where_that_is_asked_for(visit: Opening) -> None:

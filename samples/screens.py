@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -55,12 +56,18 @@ def fill(jobs: Jobs) -> None:
     done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", *axes, "-p", f"@{prompts}",
          *draw, "-o", "{run}/grid")  # fmt: skip
     study = str(folder / "studies" / "portraits")
-    few = {
-        "search": prompts, "validation": str(SAMPLES / "prompts" / "first-ukiyoe.txt"),
-    }  # fmt: skip
-    sets = [word for part, file in few.items() for word in ("--set", f"evolve.prompts.{part}={file}")]
+    sets = [word for part in ("search", "validation") for word in few(folder, part)]
     done(jobs, searched, "portraits", "evolve", "{run}/recipe.yaml", "-o", study, *sets,
          "--trials", "42", "--validate-every", "1")  # fmt: skip
+
+
+def few(folder: Path, part: str) -> list[str]:
+    """The first prompts of a part, which are drawn sooner than all of them."""
+    lines = (SAMPLES / "prompts" / f"{part}.jsonl").read_text("utf-8").splitlines()[:6]
+    file = folder / "prompts" / f"{part}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{json.loads(line)['prompt']}\n" for line in lines), "utf-8")
+    return ["--set", f"evolve.prompts.{part}={file}"]
 
 
 def done(jobs: Jobs, recipe: str, title: str, *words: str) -> Job:

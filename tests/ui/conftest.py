@@ -21,7 +21,7 @@ from tiny import ROOT
 from sdmerge.jobs.lanes import Lane, reap
 from sdmerge.workspace import Workspace
 
-PATIENCE = 40_000
+PATIENCE = 60_000
 """Milliseconds for what a worker has to begin for."""
 
 

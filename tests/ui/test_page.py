@@ -49,8 +49,8 @@ def test_every_tab_is_read_and_fits(visit: Opening, place: Place, scheme: str) -
 FOCUS = """() => {
   const node = document.activeElement;
   const around = node.closest(".block, label, .wrap");
-  const label = node.getAttribute("aria-label") || node.id || node.textContent.trim()
-    || node.closest("label")?.textContent.trim() || "";
+  const label = node.getAttribute("aria-label") || node.textContent.trim()
+    || node.closest("label")?.textContent.trim() || node.id;
   const style = getComputedStyle(node);
   const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
   const shadow = [node, around].some((one) => one && getComputedStyle(one).boxShadow !== "none");
@@ -76,7 +76,7 @@ def test_merge_is_walked_through_by_keyboard(visit: Opening) -> None:
         places = [next((n for n, name in enumerate(names) if part in name), -1) for part in ORDER]
         assert -1 not in places, names
         assert places == sorted(places), names
-        assert not [one for one in walked if not one["ring"]], names
+        assert not [one for one in walked if not one["ring"]], " > ".join(one[:30] for one in names)
 
 
 def test_motion_is_left_out_where_that_is_asked_for(visit: Opening) -> None:

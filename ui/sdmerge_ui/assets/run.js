@@ -24,7 +24,7 @@ follow((value) => {
     value.retry ? button(w(value.state === "done" ? "run.make" : "run.retry"), act("retry")) : null,
     value.verify ? button(w("run.verify"), act("verify"), { title: w("run.verify_help") }) : null,
     value.forget ? button(w("run.forget"), () => { sure.hidden = false; sure.querySelector("button").focus(); }, { title: w("run.forget_help") }) : null].filter(Boolean);
-  const sure = h("div", { class: "error sure", role: "alertdialog", "aria-label": w("run.forget"), hidden: true }, h("p", {}, w("run.forget_ask", { number: value.number, size: value.inside })),
+  const sure = h("div", { class: "sure", role: "alertdialog", "aria-label": w("run.forget"), hidden: true }, h("p", {}, w("run.forget_ask", { number: value.number, size: value.inside })),
     h("div", { class: "buttons" }, button(w("run.forget"), () => trigger("pick", { do: "forget", number: value.number }), { class: "danger", id: "sd-forget" }),
       button(w("run.keep"), () => { sure.hidden = true; })));
   root.replaceChildren(...[

@@ -123,7 +123,7 @@ def merge(page: Page) -> None:
 
 def compare(page: Page) -> None:
     """A grid."""
-    page.frame_locator("iframe.grid").locator("td img").first.wait_for()
+    page.frame_locator("iframe.grid").locator("td img, .cell img, canvas").first.wait_for()
 
 
 def evolve(page: Page) -> None:

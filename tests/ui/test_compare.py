@@ -31,14 +31,13 @@ def grid(place: Place) -> Path:
 
 def begun(page: Page) -> None:
     """The draft of the first recipe, on the tab."""
-    page.get_by_role("tab", name="Merge").click()
     page.click(".sd-ingredients .try")
     expect(page.locator(".sd-plan .good")).to_be_visible()
     page.get_by_role("tab", name="Compare").click()
 
 
 def test_a_grid_of_the_draft(visit: Opening, place: Place) -> None:
-    with visit() as (page, _):
+    with visit("?tab=merge") as (page, _):
         begun(page)
         page.get_by_role("button", name="New grid").first.click()
         form = page.locator(".sd-axes")

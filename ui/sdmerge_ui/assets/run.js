@@ -2,6 +2,9 @@
 const when = (seconds) => new Date(1000 * seconds).toLocaleString(w("run.language"));
 const fold = (title, content, open) => h("details", { open: open ? "" : null }, h("summary", {}, title), content);
 
+// the run whose end is asked about, however often it is drawn meanwhile
+let doubtful = 0;
+
 function tree(one) {
   const label = one.run && one.run !== props.value.number
     ? button(one.name, () => trigger("pick", { do: "pick", number: one.run }), { class: "link", title: w("run.made_by", { number: one.run }) })
@@ -23,10 +26,10 @@ follow((value) => {
     value.again ? button(w("run.again"), act("again"), { title: w("run.again_help") }) : null,
     value.retry ? button(w(value.state === "done" ? "run.make" : "run.retry"), act("retry")) : null,
     value.verify ? button(w("run.verify"), act("verify"), { title: w("run.verify_help") }) : null,
-    value.forget ? button(w("run.forget"), () => { sure.hidden = false; sure.querySelector("button").focus(); }, { title: w("run.forget_help") }) : null].filter(Boolean);
-  const sure = h("div", { class: "sure", role: "alertdialog", "aria-label": w("run.forget"), hidden: true }, h("p", {}, w("run.forget_ask", { number: value.number, size: value.inside })),
+    value.forget ? button(w("run.forget"), () => { doubtful = value.number; sure.hidden = false; sure.querySelector("button").focus(); }, { title: w("run.forget_help") }) : null].filter(Boolean);
+  const sure = h("div", { class: "sure", role: "alertdialog", "aria-label": w("run.forget"), hidden: doubtful !== value.number }, h("p", {}, w("run.forget_ask", { number: value.number, size: value.inside })),
     h("div", { class: "buttons" }, button(w("run.forget"), () => trigger("pick", { do: "forget", number: value.number }), { class: "danger", id: "sd-forget" }),
-      button(w("run.keep"), () => { sure.hidden = true; })));
+      button(w("run.keep"), () => { doubtful = 0; sure.hidden = true; })));
   root.replaceChildren(...[
     h("h3", {}, `${value.number} · ${value.kind} ${value.title}`),
     value.error ? h("div", { class: "error", role: "alert" }, value.error.what, value.error.hint ? h("p", { class: "hint" }, value.error.hint) : null) : null,

@@ -28,6 +28,6 @@ from sdmerge.evolve.ledger.state import State
 
 __all__ = [
     "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role",
-    "Row", "State", "Trial", "claimed", "create", "is_claimed", "read_description", "refuse_changed",
-    "refuse_sqlite",
+    "Row", "State", "Trial", "claimed", "create", "is_claimed", "read_description",
+    "refuse_changed", "refuse_sqlite",
 ]  # fmt: skip

@@ -31,6 +31,7 @@ SIZE = {"width": 1280, "height": 800}
 LARGEST = 150_000
 """Bytes of a picture, at most."""
 PATIENCE = 120_000
+PROMPTS = ("a white circle on black", "a yellow square on blue", "a red triangle on green")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 
@@ -41,7 +42,6 @@ def fill(jobs: Jobs) -> None:
         for name in ("first.yaml", "evolve.yaml")
     )
     folder = jobs.workspace.folder
-    prompts = str(SAMPLES / "prompts" / "first.txt")
     draw = ("--steps", "6", "--guidance", "3")
     done(
         jobs,
@@ -52,8 +52,9 @@ def fill(jobs: Jobs) -> None:
         "-o",
         str(jobs.workspace.models / "first.safetensors"),
     )
+    shown = [word for prompt in PROMPTS for word in ("-p", prompt)]
     axes = ("--x", "models[ukiyoe].parameters.weight=0:1.2:0.3", "--y", "prompt")
-    done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", *axes, "-p", f"@{prompts}",
+    done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", *axes, *shown,
          *draw, "-o", "{run}/grid")  # fmt: skip
     study = str(folder / "studies" / "portraits")
     sets = [word for part in ("search", "validation") for word in few(folder, part)]
@@ -64,7 +65,7 @@ def fill(jobs: Jobs) -> None:
 def few(folder: Path, part: str) -> list[str]:
     """The first prompts of a part, which are drawn sooner than all of them."""
     lines = (SAMPLES / "prompts" / f"{part}.jsonl").read_text("utf-8").splitlines()[:6]
-    file = folder / "prompts" / f"{part}.txt"
+    file = folder / "prompts" / f"few-{part}.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{json.loads(line)['prompt']}\n" for line in lines), "utf-8")
     return ["--set", f"evolve.prompts.{part}={file}"]
@@ -116,6 +117,7 @@ def merge(page: Page) -> None:
     """The workbench with a preview and its blocks."""
     page.click(".sd-ingredients .try")
     page.wait_for_selector(".sd-plan .good")
+    page.fill("#sd-prompts textarea", "\n".join(PROMPTS))
     page.click("#sd-preview")
     page.wait_for_selector(".sd-pictures .tiles img")
     page.get_by_role("button", name="Blocks").click()

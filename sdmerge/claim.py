@@ -10,6 +10,9 @@ from filelock import FileLock, Timeout
 
 from sdmerge.errors import FileError, InputError
 
+_MOMENT = 0.5
+"""Seconds in which somebody who only looks whether a folder is claimed has looked."""
+
 
 @contextlib.contextmanager
 def claim(folder: Path, lock: str, *, taken: str, hint: str) -> Generator[None]:
@@ -20,7 +23,7 @@ def claim(folder: Path, lock: str, *, taken: str, hint: str) -> Generator[None]:
     if folder.exists() and not folder.is_dir():
         raise InputError("is a file, where a folder is needed", where=str(folder))
     folder.mkdir(parents=True, exist_ok=True)
-    held = FileLock(folder / lock, blocking=False)
+    held = FileLock(folder / lock, timeout=_MOMENT)
     try:
         held.acquire()
     except Timeout:
@@ -29,3 +32,17 @@ def claim(folder: Path, lock: str, *, taken: str, hint: str) -> Generator[None]:
         yield
     finally:
         held.release()
+
+
+def is_held(folder: Path, lock: str) -> bool:
+    """Whether some run works in the folder at the moment."""
+    path = folder / lock
+    if not path.is_file():
+        return False
+    looked = FileLock(path, blocking=False)
+    try:
+        looked.acquire()
+    except Timeout:
+        return True
+    looked.release()
+    return False

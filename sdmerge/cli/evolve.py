@@ -123,6 +123,7 @@ def _refuse_folder(target: Path, *, resume: bool) -> None:
 def _searched(session: Session, target: Path, study: Any, options: Mapping[str, Any]) -> Any:
     from sdmerge.evolve.ledger import Journal, Ledger
     from sdmerge.evolve.run import Search
+    from sdmerge.evolve.run.suggesting import Suggestions
 
     names = [one.name for one in study.options.objectives]
     told = 0
@@ -143,6 +144,7 @@ def _searched(session: Session, target: Path, study: Any, options: Mapping[str, 
         search = Search(
             Ledger(target), study.space, study.engine, study.options, study.budget,
             executor=executor, baselines=study.baselines, journal=journal, told=tell,
+            suggested=Suggestions(target, study.space),
         )  # fmt: skip
         try:
             return search.run()

@@ -38,7 +38,7 @@ COMMANDS = {
     "sample": ("sample", "Draw pictures with models or recipes, side by side."),
     "grid": ("grid", "Draw a grid: parameters, models, prompts, seeds, samplers."),
     "evolve": ("evolve", "Search for the recipe whose pictures score best."),
-    "study": ("study", "Look at a study and work on it: show, best, ask, tell."),
+    "study": ("study", "Look at a study and work on it: show, best, add, ask, tell."),
     "score": ("score", "Score models, recipes or pictures, with the noise of each number."),
     "view": ("grids", "Look at a grid of pictures, or export it."),
     "vote": ("grids", "Ask which of two pictures is better, and rank what was compared."),

@@ -114,6 +114,18 @@ class Runs:
             self._write(replace(first, place=second.place))
             self._write(replace(second, place=first.place))
 
+    def forget(self, number: int) -> None:
+        """Remove a job that is over, with all that lies in its folder; its number stays taken."""
+        with self.locked():
+            job = self._settled(number)
+            if not job.over:
+                raise InputError(f"run {number} is {job.state}", hint="Stop it first.")
+            gone = self.folder / f"{job.run.name}.gone"
+            shutil.rmtree(gone, ignore_errors=True)
+            job.run.rename(gone)  # from now on it is not there, whole
+            self._known.pop(number, None)
+        shutil.rmtree(gone, ignore_errors=True)
+
     @contextlib.contextmanager
     def claimed(self, number: int) -> Generator[Job | None]:
         """A queued job for this process alone, running; None if it does not wait any more."""

@@ -184,6 +184,17 @@ class Jobs:
             self.runs.swap(job, self.runs.get(queue[other]))
         return self.runs.get(number)
 
+    def star(self, number: int, *, starred: bool = True) -> Job:
+        """Mark a job to find it again, or take the mark away."""
+        return self.runs.change(number, starred=starred)
+
+    def forget(self, number: int) -> None:
+        """Remove a job from the history: its recipe, its log, and pictures in its folder.
+
+        Models and folders that it wrote elsewhere stay. An InputError for one that is not over.
+        """
+        self.runs.forget(number)
+
     def preview(self, wish: Wish, *, device: str = "cpu") -> Preview:
         """What a recipe draws, before anything that waits and between the steps of what runs.
 

@@ -104,6 +104,7 @@ class Job:
     attempts: How often it was begun.
     results: Files and folders that it wrote.
     hashes: The sha256 of each model file that it wrote; merges record those of their inputs.
+    starred: Whether somebody marked it to find it again.
     """
 
     number: int
@@ -122,6 +123,7 @@ class Job:
     error: Failure | None = None
     results: tuple[Path, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict[str, str])
+    starred: bool = False
 
     @property
     def over(self) -> bool:
@@ -159,7 +161,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "state": job.state, "created": job.created, "place": job.place, "attempts": job.attempts,
         "started": job.started, "ended": job.ended, "pid": job.pid, "exit_code": job.exit_code,
         "error": failure, "results": [str(path) for path in job.results],
-        "hashes": dict(job.hashes),
+        "hashes": dict(job.hashes), "starred": job.starred,
     }  # fmt: skip
 
 

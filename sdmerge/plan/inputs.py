@@ -36,6 +36,8 @@ class Member:
     source: Source | None = None
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    where: str = ""
+    """Where the recipe names it."""
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -158,7 +160,7 @@ class Inputs:
             nodes = {key: Apply(number, base.nodes[key]) for key in opened.specs}
         missing = opened.missing if isinstance(opened, MappedSource) else ()
         return Member(
-            name, opened.family, opened.specs, nodes, opened.space, opened, missing, notes
+            name, opened.family, opened.specs, nodes, opened.space, opened, missing, notes, where
         )
 
     def applied(self, name: str, path: str, weight: float, to: Member, where: str) -> Member:

@@ -30,9 +30,8 @@ def check_members(first: Member, others: Sequence[Member], notes: list[str]) -> 
 def _check_family(first: Member, other: Member) -> None:
     if first.family.name != other.family.name:
         what = f"'{other.name}' is {other.family.title}, '{first.name}' is {first.family.title}"
-        raise FamilyError(
-            what, hint="Models of different families have no tensors in common to merge."
-        )
+        hint = "Models of different families have no tensors in common to merge."
+        raise FamilyError(what, where=other.where, hint=hint)
 
 
 def check_complete(member: Member, component: str = "") -> None:
@@ -62,7 +61,8 @@ def _check_shapes(first: Member, other: Member) -> None:
         f"'{first.name}' and "
         f"'{other.name}' (first: {key} {ours} against {theirs})"
     )
-    raise PlanError(what, hint=_shape_hint(key, ours, theirs, first, other))
+    hint = _shape_hint(key, ours, theirs, first, other)
+    raise PlanError(what, where=other.where, hint=hint)
 
 
 def _shape_hint(key: str, ours: list[int], theirs: list[int], first: Member, other: Member) -> str:
@@ -88,9 +88,8 @@ def _check_keys(first: Member, other: Member) -> None:
             f"'{other.name}' lacks {_tensors(len(absent))} that '{first.name}' has "
             f"(first: {absent[0]})"
         )
-        raise PlanError(
-            what, hint="The file was pruned or cut, or is a variant with another structure."
-        )
+        hint = "The file was pruned or cut, or is a variant with another structure."
+        raise PlanError(what, where=other.where, hint=hint)
 
 
 def _tensors(count: int) -> str:

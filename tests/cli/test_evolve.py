@@ -111,8 +111,31 @@ def test_nothing_is_evaluated_twice_and_more_trials_go_on(searched: Path, study:
     assert refused.code == 2
     assert "--resume" in refused.err
     assert cli("evolve", searched, "-o", study, "--resume", "--json").data["evaluations"] == 0
+    mine = recipe(
+        searched.with_name("mine.yaml"), SEARCHED.replace("{search: [0.0, 1.5], init: 0.7}", "1.25")
+    )
+    assert cli("study", "add", study, mine, "--json").data == {
+        "path": str(study), "name": "mine", "in_space": True,
+    }  # fmt: skip
+    other = recipe(
+        searched.with_name("other.yaml"),
+        f"merge_method: passthrough\nmodels: [{{model: {MODELS / 'japanese'}}}]\n",
+    )
+    assert cli("study", "add", study, other, "--json").data["in_space"] is False
+    wrong = recipe(
+        searched.with_name("wrong.yaml"), "merge_method: linear\nmodels: [{model: nowhere}]\n"
+    )
+    assert cli("study", "add", study, wrong).code == 2
     more = cli("evolve", searched, "-o", study, "--resume", "--trials", "7", "--json").data
     assert more["trials"] == 7
+    lines = [
+        json.loads(line) for line in (study / "evaluations.jsonl").read_text("utf-8").splitlines()
+    ]
+    added = {one["name"]: one for one in lines if one["role"] == "suggested"}
+    assert list(added["mine"]["candidate"].values()) == [1.25, 1.25]
+    beside = [one for one in lines if one["role"] == "candidate" and one["generation"] == 1]
+    assert {one["exam"] for one in beside} == {one["exam"] for one in added.values()}
+    assert set(added) == {"mine", "other"}
 
 
 def test_another_search_is_refused_with_what_differs(searched: Path, study: Path) -> None:

@@ -31,14 +31,13 @@ def grid(place: Place) -> Path:
 
 def begun(page: Page) -> None:
     """The draft of the first recipe, on the tab."""
-    page.get_by_role("tab", name="Merge").click()
     page.click(".sd-ingredients .try")
     expect(page.locator(".sd-plan .good")).to_be_visible()
     page.get_by_role("tab", name="Compare").click()
 
 
 def test_a_grid_of_the_draft(visit: Opening, place: Place) -> None:
-    with visit() as (page, _):
+    with visit("?tab=merge") as (page, _):
         begun(page)
         page.get_by_role("button", name="New grid").first.click()
         form = page.locator(".sd-axes")
@@ -57,10 +56,20 @@ def test_a_grid_of_the_draft(visit: Opening, place: Place) -> None:
         viewer = page.frame_locator("iframe.grid")
         expect(viewer.locator("td img, .cell img, canvas").first).to_be_visible()
         shot(page, "compare")
-    job = place.jobs.all()[-1]
+        job = place.jobs.all()[-1]
+        before = read_cells(job.run / "grid")
+        page.click("#sd-more")
+        expect(form.locator(".adds")).to_contain_text(job.run.name)
+        expect(form.get_by_label("Prompts, a line each")).to_have_value("a boat\na castle")
+        form.get_by_label("Prompts, a line each").fill("a boat\na castle\na hut")
+        expect(form).to_contain_text("6 pictures of 2 merges")
+        page.click("#sd-draw-grid")
+        expect(page.locator(".sd-viewer")).to_contain_text("6 of 6 pictures")
+        expect(page.locator(f".job.done[data-job='{job.number + 1}']")).to_be_attached()
+        assert read_cells(job.run / "grid").items() >= before.items()  # nothing was drawn again
     assert job.kind == "grid"
     cells = read_cells(job.run / "grid").values()
-    assert {cell.prompt for cell in cells} == {"a boat", "a castle"}
+    assert {cell.prompt for cell in cells} == {"a boat", "a castle", "a hut"}
     assert len({cell.recipe_id for cell in cells}) == 2
 
 

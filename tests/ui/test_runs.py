@@ -65,6 +65,37 @@ def test_a_run_is_found_and_read(visit: Opening, made: Job, broken: Job) -> None
         shot(page, "failed")
 
 
+def test_runs_are_marked_compared_and_forgotten(
+    visit: Opening, place: Place, made: Job, broken: Job
+) -> None:
+    other = place.jobs.submit(
+        place.request("plan", "{run}/recipe.yaml"), recipe=RECIPE.replace("linear", "slerp")
+    )
+    with visit("?tab=runs") as (page, _):
+        rows = page.locator(".sd-runs tbody tr")
+        page.get_by_role("button", name=f"Mark run {made.number}").click()
+        page.locator("#sd-starred").check()
+        expect(rows).to_have_count(1)
+        page.reload()
+        page.locator("#sd-starred").check()
+        expect(rows).to_have_count(1)  # the mark lies with the run
+        rows.first.click()
+        changes = page.locator(".sd-run .difference")
+        page.select_option("#sd-against", str(other.number))
+        expect(changes.locator("tbody tr")).to_have_count(1)
+        expect(changes.locator("tbody tr")).to_have_text("merge_methodslerplinear")
+        shot(page, "difference")
+        page.locator("#sd-starred").uncheck()
+        page.locator(f"tr[data-run='{broken.number}']").click()
+        page.get_by_role("button", name="Forget").click()
+        expect(page.get_by_role("alertdialog")).to_contain_text("models that it wrote stay")
+        page.click("#sd-forget")
+        expect(page.locator(f"tr[data-run='{broken.number}']")).to_have_count(0)
+        expect(page.locator(".sd-run")).to_contain_text("Choose a run")
+    assert not broken.run.exists()
+    assert made.run.is_dir()
+
+
 def test_its_recipe_is_opened_and_run_again(visit: Opening, place: Place, made: Job) -> None:
     with visit("?tab=runs") as (page, _):
         page.locator(f"tr[data-run='{made.number}']").click()

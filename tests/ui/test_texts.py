@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import sdmerge_ui
+from sdmerge_ui.library import LORA, NUMBERS, SAMPLING, manifest
 from sdmerge_ui.tabs import TABS
-from sdmerge_ui.texts import LANGUAGES, catalogue, language_of
+from sdmerge_ui.texts import LANGUAGES, Words, catalogue, language_of, library
 
 FOLDER = Path(sdmerge_ui.__file__).parent
 _NAMED = re.compile(r"""["'`]([a-z]+\.[a-z_-]+)["'`]""")
@@ -39,6 +41,34 @@ def test_languages_have_the_same_keys_and_places() -> None:
 def test_what_is_asked_for_is_there_and_the_rest_is_not() -> None:
     assert asked() == set(catalogue("en"))
     assert {f"tab.{tab.NAME}" for tab in TABS} <= set(catalogue("en"))
+
+
+USUAL = (
+    "weighted_sum", "linear", "slerp", "add_difference", "sum_twice", "task_arithmetic", "ties",
+    "dare_linear", "dare_ties", "della", "breadcrumbs",
+)  # fmt: skip
+"""Methods that a newcomer meets first."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_the_library_speaks_it_too(language: str) -> None:
+    specs = manifest()
+    known = {
+        text
+        for spec in specs.values()
+        for text in (spec.summary, *(param.doc for param in spec.params))
+    }
+    others = {param.doc for param in (*NUMBERS.values(), *SAMPLING.values(), *LORA)}
+    wanted = {specs[name].summary for name in USUAL}
+    wanted |= {param.doc for name in USUAL for param in specs[name].params}
+    wanted |= {param.doc for param in (*NUMBERS.values(), *SAMPLING.values())}
+    said = library(language)
+    assert wanted <= set(said)
+    assert set(said) <= known | others  # whatever the library says no more
+    assert all(text.strip() and text != english for english, text in said.items())
+    (field,) = Words(language).helped([{"help": specs["ties"].param("density").doc}])
+    assert field["help"] == said[specs["ties"].param("density").doc]
+    assert Words(language).said("nobody says this") == "nobody says this"
 
 
 def test_the_language_is_the_browsers() -> None:

@@ -42,6 +42,8 @@ def build(frame: Frame) -> None:
         now = {"jobs": listed(place)}
         return gr.skip(), gr.skip(), now, now
 
+    # what a poll told before the cards were on the page is lost
+    wire(cards.ready, lambda: {"jobs": None}, None, [seen])
     wire(frame.pulse.tick, poll, [seen], [cards, seen], queue=False)
     wire(cards.act, act, [frame.draft], [frame.draft, frame.tabs, cards, seen], turn=TURN)
 

@@ -9,10 +9,11 @@ from sdmerge.errors import Cancelled, InputError, RecipeError, ResourceError, Sd
 from sdmerge.evolve.export.following import Following, Seen
 from sdmerge.evolve.export.importances import importances
 from sdmerge.evolve.genes import positions
-from sdmerge.evolve.ledger import STUDY, read_description
+from sdmerge.evolve.ledger import STUDY, is_claimed, read_description
 from sdmerge.evolve.numbers import LIMITS, NUMBERS
 from sdmerge.evolve.opening import engines, study_from, study_in
 from sdmerge.evolve.run.study import Study
+from sdmerge.evolve.run.suggesting import suggest
 from sdmerge.evolve.statistics import split_prompts
 from sdmerge.hosts import Host
 from sdmerge.hosts import Kind as FolderKind
@@ -101,6 +102,7 @@ __all__ = [
     "find_grids",
     "form_of",
     "importances",
+    "is_claimed",
     "kinds_of",
     "manifest",
     "names",
@@ -134,6 +136,7 @@ __all__ = [
     "split_prompts",
     "study_from",
     "study_in",
+    "suggest",
     "text_of",
     "to_yaml",
 ]

@@ -35,6 +35,11 @@ from sdmerge_ui.texts import LANGUAGES, language_of
 _HERE = ("127.0.0.1", "localhost", "::1")
 _COOKIE = "sdmerge_language"
 _GRACE = 2
+# Gradio's `css` reaches only what lies within its container
+_STILL = (
+    "<style>@media (prefers-reduced-motion: reduce) { *, *::before, *::after "
+    "{ transition: none !important; animation: none !important; } }</style>"
+)
 
 
 class Languages:
@@ -122,7 +127,7 @@ def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: boo
         allowed_paths=[str(one) for one in place.outputs],
         max_file_size="40mb", enable_monitoring=False, pwa=False,
         mcp_server=mcp and language == LANGUAGES[0],
-        theme=theme, css=styles(), head=f"<script>{asset('keys.js')}</script>",
+        theme=theme, css=styles(), head=f"{_STILL}<script>{asset('keys.js')}</script>",
     )  # fmt: skip
 
 

@@ -61,14 +61,17 @@ class Draft:
 
     def changes(self) -> list[tuple[str, str, str]]:
         """What differs from the last run: address, before, now."""
-        if not self.run:
-            return []
-        before, now = dict(_leaves(self.ran)), dict(_leaves(self.text))
-        return [
-            (address, before.get(address, ""), now.get(address, ""))
-            for address in {**before, **now}
-            if before.get(address) != now.get(address)
-        ]
+        return differences(self.ran, self.text) if self.run else []
+
+
+def differences(before: str, now: str) -> list[tuple[str, str, str]]:
+    """What differs between two recipes: address, in the first, in the second."""
+    old, new = dict(_leaves(before)), dict(_leaves(now))
+    return [
+        (address, old.get(address, ""), new.get(address, ""))
+        for address in {**old, **new}
+        if old.get(address) != new.get(address)
+    ]
 
 
 def _leaves(text: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ COMMANDS = {
     "cancel": ("control", "Ask runs to stop; --kill ends their processes."),
     "retry": ("control", "Go on with runs that did not get to their end."),
     "move": ("control", "Change the order of runs that wait."),
+    "forget": ("control", "Remove runs from the history, with their recipes and pictures."),
     "free": ("control", "Give back the memory that a worker keeps for the next picture."),
     "clean": ("clean", "Remove models that a recipe can make again."),
 }

@@ -1,4 +1,4 @@
-"""`sdmerge runs cancel`, `retry`, `move` and `free`: what a person decides about runs."""
+"""`sdmerge runs cancel`, `retry`, `move`, `forget` and `free`: what a person decides about runs."""
 
 from __future__ import annotations
 
@@ -51,6 +51,21 @@ def move_command(session: Session, number: int, direction: str) -> None:
     lane = jobs.move(number, up=direction == "up").lane
     queue = [job.number for job in jobs.runs.queue(lane)]
     session.output.result({"queue": queue}, f"in this order: {', '.join(map(str, queue))}")
+
+
+@click.command("forget")
+@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
+@output_options
+@click.pass_obj
+def forget_command(session: Session, numbers: tuple[int, ...]) -> None:
+    """Remove runs that are over: recipe, log and pictures. Models that they wrote stay."""
+    from sdmerge.jobs import Jobs
+
+    jobs = Jobs(session.workspace)
+    for number in numbers:
+        jobs.forget(number)
+    text = "\n".join(f"run {number} is forgotten" for number in numbers)
+    session.output.result({"forgotten": list(numbers)}, text)
 
 
 @click.command("free")

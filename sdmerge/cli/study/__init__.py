@@ -11,6 +11,7 @@ COMMANDS = {
     "show": ("show", "Say what was compared, where the search is, and what it warns of."),
     "best": ("best", "Print the winner as a recipe."),
     "export": ("export", "Test the winner once, write it as recipe and model, and a report."),
+    "add": ("adding", "Judge a recipe of your own beside the next candidates."),
     "ask": ("asking", "Write the candidates that wait for a judgement as recipes."),
     "tell": ("asking", "Say what became of them."),
 }

@@ -95,12 +95,14 @@ def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, 
     from sdmerge.evolve.export.reading import read_history
     from sdmerge.evolve.export.winner import choose
     from sdmerge.evolve.ledger import Ledger, refuse_changed
+    from sdmerge.evolve.run.suggesting import Suggestions
 
     study = reopened(session, folder, allow_pickle=options["allow_pickle"])
     if study.by_hand:
         hint = "Its winner is what `sdmerge study best` prints."
         raise InputError("is judged by people, there is no test", where=str(folder), hint=hint)
-    kinds = {one.name: one.kind for one in study.baselines}
+    compared = [*study.baselines, *Suggestions(folder, study.space)()]
+    kinds: dict[str, Any] = {one.name: one.kind for one in compared}
     refuse_changed(folder, study.models.hashes())
     history = read_history(Ledger(folder), study.options, study.space.genes, kinds)
     chosen = choose(history)
@@ -110,7 +112,7 @@ def _opened(session: Session, folder: Path, target: Path, options: Mapping[str, 
     planned = Planner(session, allow_pickle=options["allow_pickle"])(winner)
     return _Work(
         folder, study, history, chosen, planned, placed(planned, target), drawn,
-        contenders(history, winner, drawn, study.baselines, sampling),
+        contenders(history, winner, drawn, compared, sampling),
     )  # fmt: skip
 
 

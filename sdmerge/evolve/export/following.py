@@ -11,6 +11,7 @@ from sdmerge.evolve.genes import Candidate
 from sdmerge.evolve.ledger import Ledger
 from sdmerge.evolve.run.options import mean
 from sdmerge.evolve.run.study import Study
+from sdmerge.evolve.run.suggesting import Suggestions
 from sdmerge.evolve.run.winner import best
 
 
@@ -22,6 +23,7 @@ class Seen:
         change by the rules of its end.
     best, why: The best so far and what makes it so; None before the first generation's end.
     generations: How many came to an end. version: Grows whenever anything was added.
+    waiting: What was added to the search and has not been evaluated.
     """
 
     history: History
@@ -30,6 +32,7 @@ class Seen:
     why: str
     generations: int
     version: int
+    waiting: tuple[str, ...] = ()
 
 
 class Following:
@@ -38,12 +41,15 @@ class Following:
     def __init__(self, folder: Path, study: Study) -> None:
         self.study = study
         self._ledger = Ledger(folder)
+        self._suggestions = Suggestions(folder, study.space)
+        self._suggested = len(self._suggestions())
         self._kinds: dict[str, Kind] = {one.name: one.kind for one in study.baselines}
         self._seen = self._read(1)
 
     def look(self) -> Seen:
         """The study now; the same value as before if nothing was added."""
-        if self._ledger.refresh():
+        before, self._suggested = self._suggested, len(self._suggestions())
+        if self._ledger.refresh() or self._suggested > before:
             self._seen = self._read(self._seen.version + 1)
         return self._seen
 
@@ -59,7 +65,11 @@ class Following:
         closed = sum(not one.cut for one in ledger.generations.values())
         asked = () if study.options.halving > 1 else tuple(self._asked())
         candidate, why = found if found is not None else (None, "")
-        return Seen(history, asked, candidate, why, closed, version)
+        judged = {key.slot for key in ledger.rows if key.role == "suggested"}
+        waiting = tuple(
+            one.name for slot, one in enumerate(self._suggestions()) if slot not in judged
+        )
+        return Seen(history, asked, candidate, why, closed, version, waiting)
 
     def _asked(self) -> list[Trial]:
         rows = [

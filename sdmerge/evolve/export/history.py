@@ -32,7 +32,8 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An evaluation on search prompts. Baselines have generation -1, a `kind` and a `name`.
+    """An evaluation on search prompts. Baselines have generation -1, a `kind` and a `name`; so has
+    what was added to the search at work, but for the generation whose exam it sat.
 
     number: How many candidates had been asked for before it. An incumbent was evaluated again, on
         its generation's prompts and seeds, after the last of that generation.
@@ -52,7 +53,8 @@ class Trial:
 class Validation:
     """Scores on the validation prompts: of the incumbent or the centre, or of a baseline.
 
-    trial: The number of the candidate's trial; the centre of a distribution has none.
+    trial: The number of the candidate's trial; None for the centre of a distribution, and for what
+        no engine asked for.
     scores: Column → a number per prompt.
     """
 

@@ -10,6 +10,7 @@ from sdmerge.evolve.export.history import History, Kind, Trial, Validation, Warn
 from sdmerge.evolve.genes import Candidate, Gene
 from sdmerge.evolve.ledger import BASELINES, Key, Ledger, Row
 from sdmerge.evolve.run.options import Objective, Options, mean
+from sdmerge.evolve.run.suggesting import rows_of
 from sdmerge.evolve.run.winner import CENTRE
 
 
@@ -24,8 +25,9 @@ def read_history(
     kinds: Baseline → what it is.
     """
     kinds = kinds or {}
-    trials = [*_baselines(ledger, options, kinds), *_trials(ledger)]
-    numbers = {_key(one.candidate): one.number for one in reversed(trials) if one.generation >= 0}
+    trials = [*_baselines(ledger, options, kinds), *_trials(ledger), *_added(ledger, options)]
+    numbers = {_key(one.candidate): one.number for one in reversed(trials)
+               if one.kind == "candidate"}  # fmt: skip
     closed = [ledger.generations[number] for number in sorted(ledger.generations)]
     fitness = dict.fromkeys(name for one in options.objectives for name, _ in one.terms)
     report = dict.fromkeys(name for one in options.report for name, _ in one.terms)
@@ -49,16 +51,20 @@ def read_history(
 def _baselines(ledger: Ledger, options: Options, kinds: Mapping[str, Kind]) -> Iterator[Trial]:
     for key, row in sorted(ledger.rows.items()):
         if key.role == "baseline":
-            scores = _scores(row, options)
+            scores = _scores([row], options)
             kind = kinds.get(row.name, "added")
             yield Trial(0, BASELINES, row.candidate or {}, scores, kind, row.name, _seconds([row]))
 
 
-def _scores(row: Row, options: Options) -> tuple[float, ...]:
-    found = row.evaluation
-    if found is None:
+def _scores(parts: Sequence[Row], options: Options) -> tuple[float, ...]:
+    """The objectives over all parts of an exam; nothing if one failed."""
+    found = [row.evaluation for row in parts if row.evaluation is not None]
+    if len(found) < len(parts):
         return ()
-    return tuple(mean(one.per_prompt(found)) for one in options.objectives)
+    return tuple(
+        mean([x for one in found for x in objective.per_prompt(one)])
+        for objective in options.objectives
+    )
 
 
 def _trials(ledger: Ledger) -> Iterator[Trial]:
@@ -78,6 +84,17 @@ def _trials(ledger: Ledger) -> Iterator[Trial]:
         if generation.incumbent is not None and generation.score is not None:
             score = (generation.score,)
             yield Trial(max(number, 0), place, generation.incumbent, score, "incumbent")
+
+
+def _added(ledger: Ledger, options: Options) -> Iterator[Trial]:
+    """What was added to the search at work, each at the end of the generation that it sat with."""
+    for generation in sorted({key.generation for key in ledger.rows if key.role == "suggested"}):
+        closed = [one for one in ledger.generations.values() if one.number <= generation]
+        number = max(sum(len(one.entries) for one in closed) - 1, 0)
+        for parts in rows_of(ledger, generation).values():
+            scores, first = _scores(parts, options), parts[0]
+            yield Trial(number, generation, first.candidate or {}, scores, "added", first.name,
+                        _seconds(parts))  # fmt: skip
 
 
 def _seconds(rows: Sequence[Row]) -> float:

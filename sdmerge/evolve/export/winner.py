@@ -42,7 +42,9 @@ def winner_text(
 
 
 def _origin(chosen: Validation, history: History, sampling: Mapping[str, Scalar]) -> list[str]:
-    what = "The centre of the distribution" if chosen.kind == "centre" else f"Trial {chosen.trial}"
+    what = f"Trial {chosen.trial}" if chosen.trial is not None else "A recipe that was added"
+    if chosen.kind == "centre":
+        what = "The centre of the distribution"
     searched = (
         f"Searched by {history.engine}, seed {history.seed}, {len(history.searched)} trials, "
         f"{len(history.genes)} genes, for {', '.join(history.objectives)}."

@@ -18,6 +18,7 @@ from sdmerge.evolve.ledger.folder import (
     Ledger,
     claimed,
     create,
+    is_claimed,
     read_description,
     refuse_changed,
 )
@@ -27,6 +28,6 @@ from sdmerge.evolve.ledger.state import State
 
 __all__ = [
     "BASELINES", "STUDY", "Description", "Entry", "Generation", "Journal", "Key", "Ledger", "Role",
-    "Row", "State", "Trial", "check_database", "claimed", "create", "read_description",
-    "refuse_changed",
+    "Row", "State", "Trial", "check_database", "claimed", "create", "is_claimed",
+    "read_description", "refuse_changed",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sdmerge import jsonl
-from sdmerge.claim import claim
+from sdmerge.claim import claim, is_held
 from sdmerge.errors import FileError, InputError
 from sdmerge.evolve.exam import Exam
 from sdmerge.evolve.ledger import state as states
@@ -20,7 +20,6 @@ from sdmerge.written import write
 EVALUATIONS, EXAMS = "evaluations.jsonl", "exams.jsonl"
 GENERATIONS, STATE, PICTURES, LOCK = "generations.jsonl", "state.bin", "pictures", "lock"
 
-
 T = TypeVar("T")
 
 
@@ -28,6 +27,11 @@ def claimed(folder: Path) -> AbstractContextManager[None]:
     """The folder for this run alone; a second run is refused."""
     hint = "Wait for it, stop it, or search into another folder."
     return claim(folder, LOCK, taken="another run works on this study", hint=hint)
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a run works on the study at the moment."""
+    return is_held(folder, LOCK)
 
 
 def read_description(folder: Path) -> Description:

@@ -11,11 +11,14 @@ from sdmerge.evolve.exam import Evaluation
 from sdmerge.evolve.genes import Candidate
 from sdmerge.params import Scalar
 
-Role = Literal["baseline", "candidate", "incumbent", "bound", "look", "validation"]
+Role = Literal[
+    "baseline", "candidate", "incumbent", "bound", "suggested", "look", "validation"
+]  # fmt: skip
 """What an evaluation is for. Engines are told of candidates alone.
 
 baseline: parents, soups, recipes of the user's. incumbent, bound: the best so far, and the parent
-that sets a floor, on the generation's exam. look: the incumbent on an exam that did not choose it.
+that sets a floor, on the generation's exam. suggested: what somebody added to the search at work,
+on the same exam. look: the incumbent on an exam that did not choose it.
 validation: on the validation prompts.
 """
 

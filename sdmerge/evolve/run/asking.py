@@ -104,6 +104,8 @@ class Asking:
             yield Job(number, one.recipe(), exam, one.sampling, one.columns, one.pictures)
 
     def _count_failure(self, outcome: Outcome, row: Row) -> None:
+        if row.key.role == "suggested":  # what people add may be wrong, and the search go on
+            return
         self._failures += 1
         if self._failures < IN_A_ROW:
             return

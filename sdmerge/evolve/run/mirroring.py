@@ -24,8 +24,8 @@ def mirror(journal: Journal, ledger: Ledger, generation: int, entries: Sequence[
         )  # fmt: skip
 
 
-def mirror_baselines(journal: Journal, rows: Sequence[Row], options: Options) -> None:
-    """Tell the journal of what was evaluated before the search."""
+def mirror_rows(journal: Journal, rows: Sequence[Row], options: Options) -> None:
+    """Tell the journal of what no engine asked for: baselines, and what was added."""
     for row in rows:
         found = row.evaluation
         values = [] if found is None else [mean(o.per_prompt(found)) for o in options.objectives]

@@ -14,11 +14,12 @@ from sdmerge.evolve.ledger import BASELINES, Entry, Generation, Journal, Key, Le
 from sdmerge.evolve.run.asking import Asking, Request
 from sdmerge.evolve.run.baselines import Baseline
 from sdmerge.evolve.run.exams import search_exam
-from sdmerge.evolve.run.mirroring import mirror, mirror_baselines
+from sdmerge.evolve.run.mirroring import mirror, mirror_rows
 from sdmerge.evolve.run.options import Budget, Options, mean
 from sdmerge.evolve.run.progress import Progress
 from sdmerge.evolve.run.searched import Asked, EngineOf, Searched
 from sdmerge.evolve.run.sitting import Batch, Sitting
+from sdmerge.evolve.run.suggesting import rows_of
 from sdmerge.evolve.run.validating import Validating, given
 from sdmerge.evolve.workers import Executor
 
@@ -49,6 +50,7 @@ class Search:
         *,
         executor: Executor,
         baselines: Sequence[Baseline] = (),
+        suggested: Callable[[], Sequence[Baseline]] = tuple,
         journal: Journal | None = None,
         told: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
@@ -68,7 +70,7 @@ class Search:
         every = max(1, options.validate_every)
         planned = (budget.trials or 0) // max(1, options.round_of) // every + 2
         self._validating = Validating(self._asking, space, options, planned)
-        self._sitting = Sitting(self._asking, space, options)
+        self._sitting = Sitting(self._asking, space, options, suggested)
 
     def run(self) -> Ended:
         """Search until the budget is spent. A run that was stopped goes on where it was."""
@@ -109,7 +111,7 @@ class Search:
         ]  # fmt: skip
         rows = self._asking.rows(requests, search_exam(whole, BASELINES), "baselines", BASELINES)
         if self._journal is not None:
-            mirror_baselines(self._journal, [rows[key] for key in sorted(rows)], options)
+            mirror_rows(self._journal, [rows[key] for key in sorted(rows)], options)
             for number in sorted(self._ledger.generations):
                 self._mirror(number, self._ledger.generations[number].entries)
         if options.validation:
@@ -118,6 +120,8 @@ class Search:
     def _mirror(self, generation: int, entries: Sequence[Entry]) -> None:
         if self._journal is not None:
             mirror(self._journal, self._ledger, generation, entries)
+            added = [own[0] for own in rows_of(self._ledger, generation).values()]
+            mirror_rows(self._journal, added, self._options)
 
     def _open(self) -> Asked:
         """The engine, at the best baseline that lies in its space."""
@@ -196,6 +200,9 @@ class Search:
             top = max(kept, key=lambda one: (one.scores[0], -one.slot))
             if before is None or score is None or top.scores[0] > score:
                 candidate, score, won = self._candidate(number, top.slot), top.scores[0], True
+        for one, own in batch.suggested:
+            if score is None or own > score:
+                candidate, score, won = one, own, True
         notes: tuple[str, ...] = ()
         due = not cut and (number + 1) % self._options.validate_every == 0
         if due and candidate is not None and self._options.validation:

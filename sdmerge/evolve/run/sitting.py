@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sdmerge.evolve.exam import Exam
@@ -15,6 +15,7 @@ from sdmerge.evolve.run.exams import parts, search_exam
 from sdmerge.evolve.run.options import Objective, Options, mean
 from sdmerge.evolve.run.rules import Sat, Scores, judged, survivors
 from sdmerge.evolve.run.searched import Searched
+from sdmerge.evolve.run.suggesting import rows_of, waiting
 from sdmerge.evolve.run.validating import given
 
 Places = Sequence[Sequence[int]]
@@ -34,6 +35,8 @@ class Batch:
     prompts: tuple[tuple[float, ...], ...]
     whole: bool
     incumbent: float | None
+    suggested: tuple[tuple[Candidate, float], ...] = ()
+    """What was added to the search and could have been asked, with its score."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Sitting:
     asking: Asking
     space: Searched
     options: Options
+    suggested: Callable[[], Sequence[Baseline]] = tuple
 
     def sit(self, state: State, count: float, baselines: Sequence[Baseline]) -> Batch:
         """The first `count` of the batch, evaluated and judged.
@@ -53,7 +57,7 @@ class Sitting:
         exam = search_exam(self.options, generation)
         places = parts(self.options, generation, exam)
         asked = {state.slot + at: one for at, one in enumerate(state.asked[: int(count)])}
-        others = self._others(generation, baselines)
+        others = [*self._others(generation, baselines), *self._suggested(generation)]
         rows: dict[Key, Row] = {}
         going = list(asked)
         for part, where in enumerate(places):
@@ -100,7 +104,17 @@ class Sitting:
             prompts,
             len(slots) == len(state.asked),
             _mean_of(best, 0) if stands else None,
+            tuple(self._standing(generation, len(places))),
         )
+
+    def _standing(self, generation: int, parts_: int) -> Iterator[tuple[Candidate, float]]:
+        """Who was suggested, lies in the space, and is whole and not below the floors."""
+        ledger = self.asking.ledger
+        for own in rows_of(ledger, generation).values():
+            sat, one = self._sat(own), own[0].candidate
+            if one is None or len(sat) < parts_ or self._below(generation, own, ledger.rows):
+                continue
+            yield one, _mean_of(sat, 0)
 
     def _others(self, generation: int, baselines: Sequence[Baseline]) -> list[Request]:
         """The incumbent, and the parent that sets the floor, on the same exam."""
@@ -111,13 +125,19 @@ class Sitting:
         for slot, floor in enumerate(self.options.floors):
             best = self._best_parent(floor, baselines)
             if best is not None:
-                found.append(
-                    Request(
-                        Key("bound", generation, slot), given(best.recipe), best.candidate,
-                        best.name, {**self.options.sampling, **best.sampling}, self.options.columns,
-                    )
-                )  # fmt: skip
+                found.append(self._fixed(Key("bound", generation, slot), best))
         return found
+
+    def _suggested(self, generation: int) -> list[Request]:
+        """What was added to the search, unless it sat an earlier exam."""
+        found = waiting(self.asking.ledger, self.suggested(), generation)
+        return [self._fixed(Key("suggested", generation, slot), one) for slot, one in found.items()]
+
+    def _fixed(self, key: Key, one: Baseline) -> Request:
+        return Request(
+            key, given(one.recipe), one.candidate, one.name,
+            {**self.options.sampling, **one.sampling}, self.options.columns,
+        )  # fmt: skip
 
     def _request(self, key: Key, one: Candidate) -> Request:
         sampling = {**self.options.sampling, **self.space.sampling(one)}

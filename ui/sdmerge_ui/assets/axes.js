@@ -9,12 +9,26 @@ const steps = number("axes.steps", 0, 0);
 const models = h("select", { multiple: "", size: 4, "aria-label": w("axes.models"), onchange: () => count() });
 const told = h("span", { class: "help", role: "status" });
 const fault = h("div", { class: "error", role: "alert", hidden: true });
+let into = "";
+const adds = h("p", { class: "help adds", hidden: true });
 const draw = button(w("axes.draw"), () => trigger("act", { do: "draw", grid: wanted() }), { class: "primary", id: "sd-draw-grid" });
 const labelled = (key, node) => h("label", { class: "labelled" }, h("span", {}, w(key)), node);
 root.append(h("p", { class: "help" }, w("axes.help")), h("div", { class: "lines" }), h("div", { class: "rest" },
   labelled("axes.prompts", prompts), labelled("axes.models", models),
   h("div", { class: "numbers" }, labelled("axes.first_seed", seed), labelled("axes.seeds", seeds), labelled("axes.steps", steps))),
-  fault, h("div", { class: "tools" }, draw, told));
+  adds, fault, h("div", { class: "tools" }, draw, told));
+
+// A grid that is there: its axes with what is in them, to be added to.
+function addTo(wanted) {
+  into = wanted?.into ?? "";
+  adds.hidden = !into;
+  adds.replaceChildren(w("axes.adds", { grid: into.replaceAll("~", "/") }), " ", button(w("axes.adds_not"), () => addTo(null), { class: "chip" }));
+  if (!wanted) return;
+  for (const one of lines) one.take(wanted.axes[one.name]);
+  [prompts.value, seed.value, seeds.value, steps.value] = [wanted.prompts, wanted.seed, wanted.seeds, wanted.steps];
+  for (const one of models.options) one.selected = wanted.models.includes(one.value);
+  count();
+}
 
 let soon = 0;
 function count() {
@@ -24,7 +38,7 @@ function count() {
 
 function wanted() {
   const axes = Object.fromEntries(lines.map((one) => [one.name, { what: one.what.value, values: one.values() }]));
-  return { axes, prompts: prompts.value, seed: +seed.value, seeds: +seeds.value, steps: +steps.value,
+  return { axes, into, prompts: prompts.value, seed: +seed.value, seeds: +seeds.value, steps: +steps.value,
     models: [...models.selectedOptions].map((one) => one.value) };
 }
 
@@ -64,13 +78,20 @@ function axis(name) {
     what.value = now.choices.some((one) => one.what === before) ? before : "";
     if (what.value !== before || !box.children.length) fields();
   }
-  return { name, what, fill, fields, values: () => read(),
+  function take(given) {
+    what.value = given?.what ?? "";
+    fields();
+    const list = box.querySelector(".list");
+    if (list) list.value = given?.values ?? "";
+  }
+  return { name, what, fill, fields, take, values: () => read(),
     node: h("div", { class: "axis" }, h("strong", {}, name.toUpperCase()), h("span", { class: "help" }, w(`axes.${name}`)), what, box) };
 }
 lines = ["x", "y", "z"].map(axis);
 root.querySelector(".lines").append(...lines.map((one) => one.node));
 
 let known = "";
+let taken = "null";
 follow((value) => {
   now = value;
   if ("told" in value) {
@@ -79,7 +100,15 @@ follow((value) => {
     fault.textContent = value.error;
   }
   const shape = JSON.stringify([value.choices, value.models]);
-  if (shape === known) return;
+  if (shape !== known) refill(value, shape);
+  const asked = JSON.stringify(value.wanted ?? null);
+  if (asked !== taken) {
+    taken = asked;
+    if (value.wanted) addTo(value.wanted);
+  }
+});
+
+function refill(value, shape) {
   const first = !known;
   known = shape;
   if (first || !prompts.value) prompts.value = value.prompts ?? "";
@@ -94,4 +123,4 @@ follow((value) => {
     lines.forEach((one) => one.fields());
   }
   if (value.choices.length && (value.has_draft || kept.size)) count();
-});
+}

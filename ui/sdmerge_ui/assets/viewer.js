@@ -12,6 +12,7 @@ const send = (how) => () => trigger("act", { do: "export", grid: now.grid, how }
 const tools = h("div", { class: "tools" },
   button(w("viewer.new"), () => trigger("act", { do: "new" }), { id: "sd-new" }),
   button(w("viewer.vote"), vote, { id: "sd-vote", title: w("viewer.vote_help") }),
+  button(w("viewer.more"), () => trigger("act", { do: "more", grid: now.grid }), { id: "sd-more", title: w("viewer.more_help") }),
   button(w("viewer.open"), () => open(), { id: "sd-open-cell", title: w("viewer.open_help") }),
   h("span", { class: "grow" }),
   scorer, names, button(w("viewer.score"), () => { if (scorer.value) trigger("act", { do: "score", grid: now.grid, scorer: scorer.value }); }),
@@ -73,6 +74,7 @@ follow((value) => {
     menu.replaceChildren(...value.grids.map((one) => option(one.name, one.label)));
   }
   menu.value = value.grid;
+  tools.querySelector("#sd-more").hidden = !value.more;
   names.replaceChildren(...(value.scorers ?? []).map((name) => option(name, name)));
   files.replaceChildren(...(value.files ?? []).map((one) => h("a", { href: one.address, target: "_blank", download: one.label }, one.label)));
   if (!some || value.error || !value.drawn) { frame.hidden = true; return; }

@@ -8,7 +8,7 @@ from typing import Any
 
 from sdmerge_ui import controls
 from sdmerge_ui.edits import stage_of
-from sdmerge_ui.grids import known_grids
+from sdmerge_ui.grids import find_grid, known_grids
 from sdmerge_ui.library import (
     SAMPLING,
     InputError,
@@ -35,7 +35,10 @@ _MINUTE = 90
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A grid as the form asks for it. axes: by x, y and z, what varies and its values."""
+    """A grid as the form asks for it.
+
+    axes: By x, y and z, what varies and its values. into: The grid that it adds to; "": a new one.
+    """
 
     axes: Mapping[str, tuple[str, str]]
     prompts: tuple[str, ...]
@@ -43,6 +46,7 @@ class Wanted:
     seed: int = 0
     seeds: int = 1
     steps: int = 0
+    into: str = ""
 
     @property
     def title(self) -> str:
@@ -69,7 +73,7 @@ def read_wanted(data: Mapping[str, Any]) -> Wanted:
     if not 1 <= seeds <= _MOST_SEEDS:
         raise InputError(f"a grid takes 1 to {_MOST_SEEDS} seeds")
     return Wanted(axes, prompts, tuple(map(str, data["models"])), int(data["seed"] or 0), seeds,
-                  int(data["steps"] or 0))  # fmt: skip
+                  int(data["steps"] or 0), str(data.get("into") or ""))  # fmt: skip
 
 
 def fields(place: Place, words: Words, text: str) -> dict[str, Any]:
@@ -140,7 +144,8 @@ def _arguments(place: Place, text: str, wanted: Wanted) -> Iterator[str]:
         yield from ("--seed", str(wanted.seed), "--seeds", str(wanted.seeds))
     if wanted.steps:
         yield from ("--steps", str(wanted.steps))
-    yield from ("-o", "{run}/grid", *place.flags)
+    target = str(find_grid(place, wanted.into)) if wanted.into else "{run}/grid"
+    yield from ("-o", target, *place.flags)
 
 
 def _sides(wanted: Wanted) -> dict[str, Side]:

@@ -61,13 +61,14 @@ def shown(place: Place, words: Words, shelf: Shelf, chosen: str) -> dict[str, An
     if one is None:
         return found
     jobs = place.jobs.all()
-    job = _job_of(one["name"], jobs)
     folder = known_grids(place).get(one["name"])
+    job = _adding(place, folder, jobs) or _job_of(one["name"], jobs)
     return found | {
         "grid": one["name"], "address": address_of(one["name"]), "drawn": one["drawn"],
         "total": one["total"], "stamp": one["stamp"], "error": one["error"],
         "running": job is not None and not job.over,
-        "state": _state(words, one, job), "language": words.language,
+        "more": one["name"].startswith("runs~"), "state": _state(words, one, job),
+        "language": words.language,
         "files": _files(jobs, place, folder) if folder else [],
     }  # fmt: skip
 
@@ -170,6 +171,14 @@ def _stamp(folder: Path) -> Stamp:
 def _job_of(name: str, jobs: list[Job]) -> Job | None:
     run = name.split("~")[1] if name.startswith("runs~") else ""
     return next((job for job in jobs if job.run.name == run), None)
+
+
+def _adding(place: Place, folder: Path | None, jobs: list[Job]) -> Job | None:
+    """The job that adds to a grid at the moment."""
+    going = (job for job in jobs if job.kind == "grid" and not job.over)
+    return next(
+        (job for job in going if str(folder) in place.jobs.asked(job.number).arguments), None
+    )
 
 
 def _state(words: Words, grid: Mapping[str, Any], job: Job | None) -> str:

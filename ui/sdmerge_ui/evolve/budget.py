@@ -29,7 +29,7 @@ def engine_form(words: Words, text: str) -> dict[str, Any]:
     own = [controls.field(one, f"{_ENGINE}.{one.name}", options.get(one.name))
            for one in spec.params]  # fmt: skip
     return {"text": spec.summary, "paper": spec.paper, "details": spec.details,
-            "fields": [head, *own]}  # fmt: skip
+            "fields": words.helped([head, *own])}  # fmt: skip
 
 
 def number_form(words: Words, text: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def number_form(words: Words, text: str) -> dict[str, Any]:
         shown = controls.field(Param(name, "text", "", param.doc), address, None)
         fields.append({**shown, "value": "" if value is None else str(value),
                        "placeholder": words("goal.no_limit")})  # fmt: skip
-    return {"fields": fields}
+    return {"fields": words.helped(fields)}
 
 
 def sampler_form(words: Words, text: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def sampler_form(words: Words, text: str) -> dict[str, Any]:
             fields.append({**controls.field(choice, address, value), "labels": labels})
         else:
             fields.append(controls.field(param, address, value))
-    return {"fields": fields}
+    return {"fields": words.helped(fields)}
 
 
 def put(text: str, address: str, value: Any) -> str:

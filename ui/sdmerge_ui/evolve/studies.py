@@ -15,9 +15,11 @@ from sdmerge_ui.library import (
     Study,
     choice_from,
     documents,
+    is_claimed,
     read_description,
     spelled,
     study_in,
+    suggest,
     text_of,
 )
 from sdmerge_ui.place import Place, checked_name
@@ -75,6 +77,13 @@ def job_of(place: Place, folder: Path) -> Job | None:
     return None
 
 
+def state_of(folder: Path, job: Job | None) -> str:
+    """The state of the job that searches; `elsewhere` while a command outside of the app does."""
+    if (job is None or job.over) and is_claimed(folder):
+        return "elsewhere"
+    return job.state if job is not None else ""
+
+
 def pause(place: Place, folder: Path) -> None:
     """Ask the search to stop; what is evaluated stays."""
     job = job_of(place, folder)
@@ -101,6 +110,12 @@ def go_on(place: Place, folder: Path, trials: int | None) -> Job:
     if trials is not None:
         words += ["--trials", str(trials)]
     return place.jobs.submit(place.request_with(texts, *words), title=folder.name)
+
+
+def add(place: Place, folder: Path, text: str) -> str:
+    """Have a draft judged beside the next candidates of a study; what it is called there."""
+    recipe = place.parse(without_search(text))
+    return suggest(folder, opened(place, folder), "draft", recipe, place.plan_of).name
 
 
 def export(place: Place, folder: Path, *, model: bool, test: bool) -> Job:

@@ -26,6 +26,7 @@ ENOUGH = 40
 _AXES = 12
 _LINES = 60
 _KEPT = 8
+_STRIP = 24
 Data = dict[str, Any]
 
 
@@ -48,7 +49,7 @@ class Watch:
         folder = studies.folder_of(self.place, name)
         job, out = studies.job_of(self.place, folder), studies.exported(self.place, folder)
         seen = self._seen(folder)
-        return (folders, name, seen.version if seen else 0, job and job.state,
+        return (folders, name, seen.version if seen else 0, studies.state_of(folder, job),
                 out and (out.number, out.state))  # fmt: skip
 
     def shown(self, words: Words, name: str) -> Data:
@@ -59,7 +60,7 @@ class Watch:
             return data
         folder = studies.folder_of(self.place, name)
         job = studies.job_of(self.place, folder)
-        data |= {"state": job.state if job else "", "job": job.number if job else 0,
+        data |= {"state": studies.state_of(folder, job), "job": job.number if job else 0,
                  "error": str(job.error) if job and job.error else ""}  # fmt: skip
         try:
             seen = self._seen(folder)
@@ -106,6 +107,8 @@ class Watch:
             "curve": _curve(seen),
             "best": _best(seen),
             "pictures": _pictures(words, following.pictures()),
+            "gallery": _gallery(words, following.pictures(), seen),
+            "waiting": list(seen.waiting),
             "importance": self._importance(folder, seen),
             "enough": ENOUGH,
             "parallel": _parallel(seen, self._order(folder)),
@@ -152,6 +155,11 @@ def _curve(seen: Seen) -> Data:
     return {
         "points": [(trial.number, trial.objectives[0]) for trial in tried],
         "best": [(trial.number, trial.objectives[0]) for trial in history.incumbents],
+        "added": [
+            {"at": one.number, "score": one.objectives[0], "name": one.name}
+            for one in history.trials
+            if one.kind == "added" and one.generation >= 0 and one.objectives
+        ],
         "lines": lines,
         "validation": validation,
     }
@@ -168,11 +176,25 @@ def _best(seen: Seen) -> Data | None:
 def _pictures(words: Words, kept: Sequence[tuple[int, Path]]) -> list[Data]:
     """The incumbent's pictures at the last validation that kept some."""
     for generation, folder in reversed(kept):
-        files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".webp")]
-        if files:
+        if files := _files(folder):
             alt = words("study.picture", generation=generation)
             return [{"source": address(path), "alt": alt} for path in files[:_KEPT]]
     return []
+
+
+def _gallery(words: Words, kept: Sequence[tuple[int, Path]], seen: Seen) -> list[Data]:
+    """A picture of the best of each generation that was validated, the last ones first."""
+    scores = {one.generation: one.objectives[0] for one in seen.history.incumbents}
+    return [
+        {"source": address(files[0]), "alt": words("study.picture", generation=generation),
+         "generation": generation, "score": scores.get(generation)}
+        for generation, folder in reversed(kept[-_STRIP:])
+        if (files := _files(folder))
+    ]  # fmt: skip
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".webp")]
 
 
 def _parallel(seen: Seen, order: Sequence[str]) -> Data:

@@ -134,9 +134,9 @@ class Handlers:
         """What can be loaded."""
         return gr.Dropdown(choices=saving.sources(self._place))
 
-    def load(self, draft: Draft, source: str) -> Draft:
-        """Another recipe."""
-        return draft.edit(saving.load(self._place, source))
+    def load(self, draft: Draft, source: str | None) -> Draft:
+        """Another recipe; the same one where the menu was left without a choice."""
+        return draft.edit(saving.load(self._place, source)) if source else draft
 
     def load_picture(self, draft: Draft, data: bytes) -> Draft:
         """The recipe of a picture."""

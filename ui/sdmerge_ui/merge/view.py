@@ -88,10 +88,10 @@ class View:
             [PurePath(self.base).stem, *self.labels]  # fmt: skip
         return {
             "title": spec.title,
-            "text": spec.summary,
+            "text": self._words.said(spec.summary),
             "paper": spec.paper,
             "details": spec.details,
-            "fields": controls.form(spec, self.stage, labels),
+            "fields": self._words.helped(controls.form(spec, self.stage, labels)),
         }
 
     def output(self) -> Value:
@@ -123,7 +123,7 @@ class View:
         if self.spec is not None and self.spec.random:
             seed = controls.field(_SEED, "seed", stage.get("seed"))
             fields.append({**seed, "label": words("merge.seed")})
-        return {"fields": fields}
+        return {"fields": words.helped(fields)}
 
     def components(self) -> Value:
         """For the element `form` of what is done with each component."""
@@ -203,7 +203,8 @@ class View:
         )
 
     def _fields(self, place: int) -> list[controls.Field]:
-        return controls.model_fields(self.spec, self.stage, place) if self.spec else []
+        found = controls.model_fields(self.spec, self.stage, place) if self.spec else []
+        return self._words.helped(found)
 
     def _row(self, name: str, label: str) -> Value:
         entry = self._place.entry(name)

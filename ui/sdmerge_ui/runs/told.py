@@ -18,19 +18,21 @@ from sdmerge_ui.library import (
     readable,
 )
 from sdmerge_ui.place import Place, address
+from sdmerge_ui.state import differences
 from sdmerge_ui.texts import Words
 
 _TAIL = 12_000
 _PICTURES = 24
+_OTHERS = 100
 _SHOWN = (".png", ".html", ".webp")
 STOPPED = ("failed", "cancelled", "interrupted")
 
-Seen = tuple[tuple[int, str, float | None], ...]
+Seen = tuple[tuple[int, str, float | None, bool], ...]
 
 
 def signature(jobs: list[Job]) -> Seen:
     """What changes whenever the list does."""
-    return tuple((job.number, job.state, job.ended) for job in jobs)
+    return tuple((job.number, job.state, job.ended, job.starred) for job in jobs)
 
 
 def listed(words: Words, jobs: list[Job]) -> dict[str, Any]:
@@ -39,16 +41,22 @@ def listed(words: Words, jobs: list[Job]) -> dict[str, Any]:
         "runs": [
             {
                 "number": job.number, "when": job.created, "kind": job.kind, "title": job.title,
-                "state": job.state, "result": _result(words, job),
+                "state": job.state, "result": _result(words, job), "starred": job.starred,
             }
             for job in reversed(jobs)
         ]
     }  # fmt: skip
 
 
-def details(place: Place, words: Words, number: int) -> dict[str, Any]:
-    """The value of the element `run`."""
-    job = place.jobs.get(number)
+def details(place: Place, words: Words, draft: str, number: int, other: int = 0) -> dict[str, Any]:
+    """The value of the element `run`.
+
+    other: The run whose recipe it is compared with; 0: the draft.
+    """
+    every = place.jobs.all()
+    job = next((one for one in every if one.number == number), None)
+    if job is None:
+        return {"number": 0}
     request = place.jobs.asked(number)
     recipe = job.recipe.read_text("utf-8") if job.recipe.is_file() else ""
     grid = _grid_of(place, job)
@@ -67,6 +75,25 @@ def details(place: Place, words: Words, number: int) -> dict[str, Any]:
         "grid": grid, "pictures": _pictures(words, place, grid),
         "again": job.over, "retry": job.state in STOPPED or (job.state == "done" and gone),
         "verify": str(models[0]) if models else "",
+        "starred": job.starred, "forget": job.over, "inside": readable(_size(job.run)),
+        **_compared(every, job, recipe, draft, other),
+    }  # fmt: skip
+
+
+def _compared(
+    every: list[Job], job: Job, recipe: str, draft: str, other: int
+) -> dict[str, Any]:  # fmt: skip
+    """What its recipe has otherwise than another run's, or than the draft."""
+    if not recipe:
+        return {"others": [], "other": 0, "changes": []}
+    others = [one for one in reversed(every) if one.number != job.number and one.recipe.is_file()]
+    chosen = next((one for one in others if one.number == other), None)
+    text = chosen.recipe.read_text("utf-8") if chosen is not None else draft
+    return {
+        "others": [{"number": one.number, "label": f"{one.number} · {one.kind} {one.title}"}
+                   for one in others[:_OTHERS]],
+        "other": chosen.number if chosen is not None else 0,
+        "changes": differences(text, recipe),
     }  # fmt: skip
 
 

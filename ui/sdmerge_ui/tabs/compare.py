@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from sdmerge_ui.compare import axes
+from sdmerge_ui.compare import axes, more
 from sdmerge_ui.compare.shown import Shelf, exported, ranking, recipe_of, scored, shown
 from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
@@ -19,7 +19,7 @@ NAME = "compare"
 _EMPTY: dict[str, Any] = {"grids": [], "grid": "", "scorers": []}
 
 
-def build(frame: Frame) -> None:
+def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and their wires
     """The tab."""
     place, words = frame.place, frame.words
     shelf = Shelf(place)
@@ -49,7 +49,8 @@ def build(frame: Frame) -> None:
             return {**before, "told": "", "error": str(error)}, *stay
         return (
             {**before, "told": words("axes.sent", number=job.number), "error": ""},
-            f"runs~{job.run.name}~grid", frame.open_dock(), draft.was_run(job.number),
+            wanted.into or f"runs~{job.run.name}~grid", frame.open_dock(),
+            draft.was_run(job.number),
         )  # fmt: skip
 
     def state(name: str, axis: str) -> tuple[Any, Any]:
@@ -65,10 +66,10 @@ def build(frame: Frame) -> None:
     def fresh(name: str, axis: str) -> Any:
         return *(now := state(name, axis)), now
 
-    def act(name: str, draft: Draft, event: gr.EventData) -> Any:
+    def act(name: str, draft: Draft, before: dict[str, Any], event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
         given = str(asked.get("grid") or name)
-        stay = (gr.skip(), gr.skip(), gr.skip())
+        stay = (gr.skip(), gr.skip(), gr.skip(), gr.skip())
         match asked["do"]:
             case "choose":
                 return given, gr.skip(), *stay
@@ -76,12 +77,18 @@ def build(frame: Frame) -> None:
                 return gr.skip(), gr.Accordion(open=True), *stay
             case "open":
                 text = recipe_of(place, given, str(asked["cell"]))
-                return gr.skip(), gr.skip(), draft.edit(text), frame.go("merge"), gr.skip()
+                return gr.skip(), gr.skip(), draft.edit(text), frame.go("merge"), *stay[:2]
+            case "more":
+                text, wanted = more.asked_of(place, given)
+                changed = draft.edit(text) if text else draft
+                filled = {**before, **axes.fields(place, words, changed.text),
+                          "wanted": wanted, "told": "", "error": ""}  # fmt: skip
+                return given, gr.Accordion(open=True), changed, gr.skip(), gr.skip(), filled
             case "score":
                 scored(place, given, str(asked["scorer"]))
             case _:
                 exported(place, given, str(asked["how"]))
-        return gr.skip(), gr.skip(), gr.skip(), gr.skip(), frame.open_dock()
+        return *stay, frame.open_dock(), gr.skip()
 
     for event in (form.ready, frame.draft.change):
         wire(event, fill, [frame.draft], [form])
@@ -91,8 +98,8 @@ def build(frame: Frame) -> None:
     wire(viewer.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(standings.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(frame.pulse.tick, look, [chosen, by, seen], [viewer, standings, seen], queue=False)
-    said = [chosen, fold, frame.draft, frame.tabs, frame.dock]
-    wire(viewer.act, act, [chosen, frame.draft], said, mode="multiple", turn=TURN)
+    said = [chosen, fold, frame.draft, frame.tabs, frame.dock, form]
+    wire(viewer.act, act, [chosen, frame.draft, form], said, mode="multiple", turn=TURN)
     wire(standings.act, _axis_asked, None, [by])
 
 

@@ -23,9 +23,8 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     """The tab."""
     place, words = frame.place, frame.words
     watch = Watch(place)
-    begun: list[str] = [one.name for one in studies.folders(place)]
     with (
-        gr.Accordion(words("begin.title"), open=not begun, elem_id="sd-new-study") as setup,
+        gr.Accordion(words("begin.title"), open=False, elem_id="sd-new-study") as setup,
         gr.Tabs(elem_id="sd-steps") as steps,
     ):
         with gr.Tab(words("begin.step_ingredients"), id=1) as first_:
@@ -115,7 +114,7 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
             raise InputError(error)
         job = studies.start(place, draft.text, name_, added_ or [])
         return (draft.was_run(job.number), job.title, gr.Accordion(open=False), frame.open_dock(),
-                watch.shown(words, job.title))  # fmt: skip
+                watch.shown(words, job.title), None)  # fmt: skip
 
     def poll(name_: str, before: Any, number: int | None, said: Any, draft: Draft,
              study: str) -> Any:  # fmt: skip
@@ -134,31 +133,35 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     def first() -> Any:
         every = studies.folders(place)
         name_ = every[0].name if every else ""
-        return name_, watch.shown(words, name_)
+        return name_, watch.shown(words, name_), gr.Accordion(open=not every)
 
     def studied(draft: Draft, name_: str, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data  # pyright: ignore[reportPrivateUsage]
         stay = gr.skip()
+        tab, dock = stay, stay
         folder = studies.folder_of(place, name_) if name_ else None
         match asked["do"], folder:
             case "pick", _:
-                picked = str(asked["name"])
-                return stay, picked, watch.shown(words, picked), stay, stay
+                name_ = str(asked["name"])
             case "pause", folder if folder:
                 studies.pause(place, folder)
             case "go", folder if folder:
                 more = asked.get("trials")
                 studies.go_on(place, folder, int(more) if more else None)
-                return stay, stay, watch.shown(words, name_), stay, frame.open_dock()
+                dock = frame.open_dock()
+            case "add", folder if folder:
+                called_ = studies.add(place, folder, draft.text)
+                gr.Info(words("study.added", name=called_), title="sdmerge")
             case "open", folder if folder:
                 if (text := watch.winner(name_)) is not None:
-                    return draft.edit(text), stay, stay, frame.go("merge"), stay
+                    draft, tab = draft.edit(text), frame.go("merge")
             case "export", folder if folder:
                 studies.export(place, folder, model=bool(asked["model"]), test=bool(asked["test"]))
-                return stay, stay, watch.shown(words, name_), stay, frame.open_dock()
+                dock = frame.open_dock()
             case _:
                 pass
-        return stay, stay, watch.shown(words, name_), stay, stay
+        # a poll may have told newer things meanwhile: the next one tells them again
+        return draft, name_, watch.shown(words, name_), tab, dock, None
 
     for event in (frame.draft.change, *(one.ready for one in forms)):
         wire(event, show, [frame.draft], forms)
@@ -177,10 +180,10 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     wire(on(*(one.select for one in (first_, two, three, four))), lambda: False, None, [checking])
     wire(result.act, sanity, [frame.draft, name], [sane, result, frame.dock], mode="once")
     wire(start.click, begin, [frame.draft, name, added],
-         [frame.draft, chosen, setup, frame.dock, view], mode="once", turn=TURN)  # fmt: skip
-    wire(view.ready, first, None, [chosen, view])
+         [frame.draft, chosen, setup, frame.dock, view, seen], mode="once", turn=TURN)  # fmt: skip
+    wire(view.ready, first, None, [chosen, view, setup])
     wire(view.act, studied, [frame.draft, chosen],
-         [frame.draft, chosen, view, frame.tabs, frame.dock], turn=TURN)  # fmt: skip
+         [frame.draft, chosen, view, frame.tabs, frame.dock, seen], turn=TURN)  # fmt: skip
     wire(frame.pulse.tick, poll, [chosen, seen, sane, told, frame.draft, name],
          [view, seen, result, told], queue=False)  # fmt: skip
 

@@ -17,7 +17,7 @@ from sdmerge_ui.wire import wire
 NAME = "runs"
 
 
-def build(frame: Frame) -> None:
+def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and their wires
     """The tab."""
     place, words = frame.place, frame.words
     with gr.Row():
@@ -25,34 +25,44 @@ def build(frame: Frame) -> None:
             table = element("runs", words, {"runs": []})
         with gr.Column(scale=5, min_width=380):
             card = element("run", words, {"number": 0})
-    chosen, seen = gr.State(0), gr.State(())
+    chosen, beside, seen = gr.State(0), gr.State(0), gr.State(())
 
     def now(number: int, **more: Any) -> dict[str, Any]:
         # what is asked about stays on the page until it is answered
         return {**listed(words, place.jobs.all()), "chosen": number, **more}
 
-    def fresh(number: int) -> Any:
-        return now(number), (details(place, words, number) if number else gr.skip())
+    def fresh(number: int, other: int, draft: Draft) -> Any:
+        told = details(place, words, draft.text, number, other) if number else gr.skip()
+        return now(number), told
 
-    def look(number: int, before: Any) -> Any:
+    def look(number: int, other: int, draft: Draft, before: Any) -> Any:
         later = signature(place.jobs.all())
         if later == before:
             return gr.skip(), gr.skip(), gr.skip()
-        return *fresh(number), later
+        return *fresh(number, other, draft), later
 
-    def pick(number: int, event: gr.EventData) -> Any:
+    def pick(number: int, other: int, draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
+        cleaning: dict[str, Any] = {}
         match asked["do"]:
             case "pick":
-                number = int(asked["number"])
-                return number, now(number), details(place, words, number)
+                number, other = int(asked["number"]), 0
+            case "against":
+                other = int(asked["other"])
+            case "star":
+                place.jobs.star(int(asked["number"]), starred=bool(asked["starred"]))
+            case "forget":
+                place.jobs.forget(int(asked["number"]))
+                return 0, 0, now(0), {"number": 0}, ()
             case "clean":
-                return gr.skip(), now(number, clean=offered(place, words)), gr.skip()
+                cleaning = {"clean": offered(place, words)}
             case "remove":
-                gone = cleaned(place, words, {int(one) for one in asked["numbers"]})
-                return gr.skip(), now(number, clean=gone), fresh(number)[1]
+                gone = {int(one) for one in asked["numbers"]}
+                cleaning = {"clean": cleaned(place, words, gone)}
             case _:
-                return gr.skip(), now(number, clean=None), gr.skip()
+                cleaning = {"clean": None}
+        # a poll may have told newer things meanwhile: the next one tells them again
+        return number, other, now(number, **cleaning), fresh(number, other, draft)[1], ()
 
     def act(draft: Draft, event: gr.EventData) -> Any:
         asked: dict[str, Any] = event._data
@@ -68,15 +78,16 @@ def build(frame: Frame) -> None:
             case "retry":
                 place.jobs.retry(number)
             case _:
-                path = str(details(place, words, number)["verify"])
+                path = str(details(place, words, draft.text, number)["verify"])
                 if not path:
                     raise InputError(f"run {number} has no model to verify")
                 request = place.request("verify", path, *place.flags)
                 place.jobs.submit(request, title=f"verify {number}")
         return gr.skip(), gr.skip(), frame.open_dock()
 
-    wire(table.ready, fresh, [chosen], [table, card])
-    wire(table.act, pick, [chosen], [chosen, table, card], mode="multiple")
-    wire(card.pick, pick, [chosen], [chosen, table, card], mode="multiple")
+    shown = [chosen, beside, frame.draft]
+    wire(table.ready, fresh, shown, [table, card])
+    for event in (table.act, card.pick):
+        wire(event, pick, shown, [chosen, beside, table, card, seen], mode="multiple")
     wire(card.act, act, [frame.draft], [frame.draft, frame.tabs, frame.dock], turn=TURN)
-    wire(frame.pulse.tick, look, [chosen, seen], [table, card, seen], queue=False)
+    wire(frame.pulse.tick, look, [*shown, seen], [table, card, seen], queue=False)

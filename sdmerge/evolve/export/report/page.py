@@ -89,7 +89,9 @@ def _facts(history: History, chosen: Validation) -> list[Html]:
 def _how(chosen: Validation) -> str:
     if not chosen.scores:
         return "chosen_last"
-    return "chosen_centre" if chosen.kind == "centre" else "chosen_trial"
+    if chosen.kind == "centre":
+        return "chosen_centre"
+    return "chosen_trial" if chosen.trial is not None else "chosen_added"
 
 
 def _figure(name: str, shown: Shown) -> list[Html]:

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -43,15 +42,8 @@ def fill(jobs: Jobs) -> None:
     )
     folder = jobs.workspace.folder
     draw = ("--steps", "6", "--guidance", "3")
-    done(
-        jobs,
-        first,
-        "first",
-        "merge",
-        "{run}/recipe.yaml",
-        "-o",
-        str(jobs.workspace.models / "first.safetensors"),
-    )
+    model = str(jobs.workspace.models / "first.safetensors")
+    done(jobs, first, "first", "merge", "{run}/recipe.yaml", "-o", model)
     shown = [word for prompt in PROMPTS for word in ("-p", prompt)]
     axes = ("--x", "models[ukiyoe].parameters.weight=0:1.2:0.3", "--y", "prompt")
     done(jobs, first, "weight × prompt", "grid", "{run}/recipe.yaml", *axes, *shown,
@@ -84,17 +76,8 @@ def done(jobs: Jobs, recipe: str, title: str, *words: str) -> Job:
 @contextmanager
 def served(workspace: Path) -> Generator[str]:
     """The address of the app on a workspace."""
-    words = [
-        sys.executable,
-        "-m",
-        "sdmerge",
-        "--workspace",
-        str(workspace),
-        "ui",
-        "--port",
-        "0",
-        "-q",
-    ]
+    place = ["--workspace", str(workspace)]
+    words = [sys.executable, "-m", "sdmerge", *place, "ui", "--port", "0", "-q"]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "ui")])
     environment = {**os.environ, "PYTHONPATH": paths}
     with subprocess.Popen(
@@ -171,8 +154,9 @@ def kept(name: str, png: bytes) -> None:
 def main() -> None:
     """Take all of them."""
     OUT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        workspace = Path(folder) / "workspace"
+    workspace = ROOT / "out" / "screens"
+    shutil.rmtree(workspace, ignore_errors=True)
+    with sync_playwright() as playwright:
         jobs = Jobs(Workspace(workspace, (SAMPLES / "models", SAMPLES / "loras")))
         fill(jobs)
         path = next(filter(None, map(shutil.which, NAMES)), None)

@@ -9,7 +9,7 @@ from sdmerge_ui.place import Place
 
 from .conftest import PATIENCE, Opening, shot
 
-WINNER = re.compile(r"\A(?!.*(search|evolve):).*merge_method:", re.DOTALL)
+WINNER = re.compile(r"^(?![\s\S]*(search|evolve):)[\s\S]*merge_method:")
 PROMPTS = "黒い背景に白い丸\n青い背景に黄色い四角\n赤い背景に緑の三角\n"
 
 

@@ -20,8 +20,8 @@ from sdmerge.sample.grid import read_cells
 
 from .conftest import PATIENCE, Opening, shot
 
-NOBODYS = "cuda:7"
-"""A lane that no worker looks after."""
+NOBODYS = ("cuda:6", "cuda:7")
+"""Lanes that no worker looks after, until a job of theirs is ended."""
 DEAF = """
 import sys
 from pathlib import Path
@@ -37,9 +37,9 @@ def _patient() -> None:
     expect.set_options(timeout=PATIENCE)
 
 
-def waiting(place: Place, title: str) -> Job:
+def waiting(place: Place, title: str, lane: str) -> Job:
     """A job that waits, and that nobody begins."""
-    asked = Request(("grid", "x.yaml", "-o", title), place.workspace.folder, device=NOBODYS)
+    asked = Request(("grid", "x.yaml", "-o", title), place.workspace.folder, device=lane)
     return place.jobs.runs.create(asked, title=title)
 
 
@@ -64,7 +64,7 @@ def show_jobs(page: Page) -> None:
 
 
 def test_who_does_not_stop_can_be_ended_after_ten_seconds(visit: Opening, place: Place) -> None:
-    job = waiting(place, "deaf")
+    job = waiting(place, "deaf", NOBODYS[0])
     with deaf(place, job) as process, visit("?tab=merge") as (page, _):
         show_jobs(page)
         own = page.locator(f".sd-dock .job[data-job='{job.number}']")
@@ -80,7 +80,7 @@ def test_who_does_not_stop_can_be_ended_after_ten_seconds(visit: Opening, place:
 
 
 def test_those_who_wait_change_places(visit: Opening, place: Place) -> None:
-    first, second = waiting(place, "first"), waiting(place, "second")
+    first, second = (waiting(place, title, NOBODYS[1]) for title in ("first", "second"))
     with visit("?tab=merge") as (page, _), visit("?tab=runs") as (other, _):
         queued = ".sd-dock .job.queued .what"
         for one in (page, other):
@@ -102,7 +102,7 @@ def test_those_who_wait_change_places(visit: Opening, place: Place) -> None:
 
 def test_a_grid_is_stopped_between_pictures_and_goes_on(visit: Opening, place: Place) -> None:
     asked = ("grid", str(SAMPLES / "models" / "ukiyoe"), "-p", "a boat", "--seeds", "24",
-             "--steps", "6", "-o", "{run}/grid")  # fmt: skip
+             "--steps", "100", "-o", "{run}/grid")  # fmt: skip
     job = place.jobs.submit(place.request(*asked), title="boats")
     with visit("?tab=compare") as (page, _):
         own = page.locator(f".sd-dock .job[data-job='{job.number}']")

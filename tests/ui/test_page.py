@@ -26,7 +26,7 @@ def with_models(page: Page) -> None:
     expect(page.locator(".sd-plan .good")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.long)])
 def test_every_tab_is_read_and_fits(visit: Opening, place: Place, scheme: str) -> None:
     make_grid(place.workspace.folder / "grids" / "colours", seeds=(7,))
     with visit("?tab=merge", color_scheme=scheme) as (page, _):

@@ -62,7 +62,7 @@ def test_from_models_to_a_file(visit: Opening, place: Place) -> None:
         page.get_by_label("layout").select_option("diffusers")
         page.fill("#sd-name input, #sd-name textarea", "mix")
         page.click("#sd-save-model")
-        expect(page.locator(".job.done")).to_contain_text("mix")
+        expect(page.locator(".job.done", has_text="mix")).to_be_visible()
         page.reload()
         expect(page.locator(".model[data-model='ukiyoe']")).to_be_visible()  # nothing is lost
     found = DiffusionPipeline.from_pretrained(place.workspace.models / "mix")

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from sdmerge_ui import api, bar, dock, usage
-from sdmerge_ui.frame import Frame
+from sdmerge_ui.frame import TURN, Frame
 from sdmerge_ui.library import SdmergeError
 from sdmerge_ui.place import Place
 from sdmerge_ui.state import Draft
@@ -48,7 +48,9 @@ def _restore(frame: Frame, stored: gr.BrowserState) -> None:
     """A page begins with what its address names, else with what its browser kept."""
     known = [tab.NAME for tab in TABS]
 
-    def begin(kept: str, request: gr.Request) -> Any:
+    def begin(kept: str, draft: Draft, request: gr.Request) -> Any:
+        if draft.past:  # somebody was faster than the page
+            return gr.skip(), gr.skip()
         asked: dict[str, str] = dict(request.query_params)
         tab = asked.get("tab", "")
         shown = frame.go(tab) if tab in known else gr.skip()
@@ -60,7 +62,7 @@ def _restore(frame: Frame, stored: gr.BrowserState) -> None:
                 text = None
             if text is None:
                 gr.Warning(frame.words("app.no_recipe", name=name), title="sdmerge")
-        return Draft().edit(text or kept or Draft().text), shown
+        return draft.edit(text or kept or draft.text), shown
 
-    wire(frame.load, begin, [stored], [frame.draft, frame.tabs])
+    wire(frame.load, begin, [stored, frame.draft], [frame.draft, frame.tabs], turn=TURN)
     wire(frame.draft.change, lambda draft: draft.text, [frame.draft], [stored])

@@ -9,6 +9,7 @@ import gradio as gr
 from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
 from sdmerge_ui.library import recipe_id
+from sdmerge_ui.place import brief
 from sdmerge_ui.state import Draft
 from sdmerge_ui.wire import on, wire
 
@@ -54,5 +55,5 @@ def shown(frame: Frame, draft: Draft) -> dict[str, Any]:
 def _value(place: Any, draft: Draft, language: str) -> dict[str, Any]:
     return {
         "undo": bool(draft.past), "redo": bool(draft.future), "run": draft.run,
-        "changes": draft.changes(), "place": str(place.workspace.folder), "language": language,
+        "changes": draft.changes(), "place": brief(place.workspace.folder), "language": language,
     }  # fmt: skip

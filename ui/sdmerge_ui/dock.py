@@ -32,18 +32,18 @@ def build(frame: Frame) -> None:
         number = int(asked["number"])
         if asked["do"] == "open":
             text = place.find_recipe(str(number))
-            return (
-                (draft.edit(text) if text else gr.skip()),
-                frame.go("merge"),
-                gr.skip(),
-                gr.skip(),
-            )
+            changed = draft.edit(text) if text else gr.skip()
+            return changed, frame.go("merge"), gr.skip(), gr.skip()
         _ordered(place, str(asked["do"]), number)
         now = {"jobs": listed(place)}
         return gr.skip(), gr.skip(), now, now
 
+    def first() -> Any:
+        now = {"jobs": listed(place)}
+        return now, now
+
     # what a poll told before the cards were on the page is lost
-    wire(cards.ready, lambda: {"jobs": None}, None, [seen])
+    wire(cards.ready, first, None, [cards, seen])
     wire(frame.pulse.tick, poll, [seen], [cards, seen], queue=False)
     wire(cards.act, act, [frame.draft], [frame.draft, frame.tabs, cards, seen], turn=TURN)
 

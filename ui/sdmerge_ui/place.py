@@ -228,6 +228,14 @@ class Place:
                 old.unlink(missing_ok=True)
 
 
+def brief(path: Path) -> str:
+    """The path as one would type it: from the working folder or the home folder, if it is there."""
+    for folder, sign in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path != folder and path.is_relative_to(folder):
+            return sign + path.relative_to(folder).as_posix()
+    return str(path)
+
+
 def address(path: Path) -> str:
     """Where the page finds a file of the folders that are shown."""
     return f"/gradio_api/file={quote(path.resolve().as_posix())}"

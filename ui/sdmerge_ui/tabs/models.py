@@ -14,7 +14,7 @@ from sdmerge_ui.element import element
 from sdmerge_ui.frame import TURN, Frame
 from sdmerge_ui.library import Entry, InputError, SdmergeError, read_origin, readable, to_yaml
 from sdmerge_ui.measure import Measured, started
-from sdmerge_ui.place import Place
+from sdmerge_ui.place import Place, brief
 from sdmerge_ui.state import Draft
 from sdmerge_ui.texts import Words
 from sdmerge_ui.wire import wire
@@ -118,7 +118,7 @@ def _found(place: Place, name: str) -> Entry:
 def _details(place: Place, words: Words, name: str) -> dict[str, Any]:
     entry = _found(place, name)
     facts = entry.facts
-    told = [("size", readable(entry.size)), ("path", str(entry.path))]
+    told = [("size", readable(entry.size)), ("path", brief(entry.path))]
     if entry.kind == "checkpoint":
         told = [
             ("what", f"{entry.title} {facts['variant']}".strip()),

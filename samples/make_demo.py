@@ -28,7 +28,7 @@ GRID_FLAGS = (
     "--z", "models[japanese].parameters.weight=1,0.5", "-p", "@prompts/grid.jsonl",
     "--score", "clip,model=scorers/clip_a", "--steps", "8", "--guidance", "3",
 )  # fmt: skip
-LEFT_OUT = ("grid.html", "lock")
+LEFT_OUT = ("grid.html", "grid.lock", "lock")
 """What every run writes again."""
 
 

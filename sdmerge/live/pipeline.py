@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import importlib
 import json
 import logging
 import tempfile
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +31,6 @@ def load_libraries() -> None:
             ("transformers", "PreTrainedModel"),
         ):
             getattr(importlib.import_module(library), name)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Generator[None]:
-    """Without looking for garbage, which thousands of new modules have none of: a seventh less."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def refuse_incomplete(plan: Plan) -> None:

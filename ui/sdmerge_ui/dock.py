@@ -23,8 +23,12 @@ def build(frame: Frame) -> None:
     cards = element("dock", frame.words, {"jobs": []})
     seen = gr.State({"jobs": []})
 
-    def poll(before: dict[str, Any]) -> Any:
+    def fresh() -> Any:
         now = {"jobs": listed(place)}
+        return now, now
+
+    def poll(before: dict[str, Any]) -> Any:
+        now, _ = fresh()
         return (gr.skip(), gr.skip()) if now == before else (now, now)
 
     def act(draft: Draft, event: gr.EventData) -> Any:
@@ -35,15 +39,10 @@ def build(frame: Frame) -> None:
             changed = draft.edit(text) if text else gr.skip()
             return changed, frame.go("merge"), gr.skip(), gr.skip()
         _ordered(place, str(asked["do"]), number)
-        now = {"jobs": listed(place)}
-        return gr.skip(), gr.skip(), now, now
-
-    def first() -> Any:
-        now = {"jobs": listed(place)}
-        return now, now
+        return gr.skip(), gr.skip(), *fresh()
 
     # what a poll told before the cards were on the page is lost
-    wire(cards.ready, first, None, [cards, seen])
+    wire(cards.ready, fresh, None, [cards, seen])
     wire(frame.pulse.tick, poll, [seen], [cards, seen], queue=False)
     wire(cards.act, act, [frame.draft], [frame.draft, frame.tabs, cards, seen], turn=TURN)
 

@@ -45,6 +45,7 @@ from sdmerge.targets import kinds_of, place_in
 from sdmerge.tensors.space import readable
 from sdmerge.votes import Booth, rank, read_votes
 from sdmerge.workspace import SAMPLES, Workspace
+from sdmerge.written import write
 
 __all__ = [
     "FILES",
@@ -139,4 +140,5 @@ __all__ = [
     "suggest",
     "text_of",
     "to_yaml",
+    "write",
 ]

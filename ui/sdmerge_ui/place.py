@@ -29,6 +29,7 @@ from sdmerge_ui.library import (
     parse_recipe,
     plan,
     recipe_id,
+    write,
 )
 
 _KEPT, _SHOWN, _OFTEN = 60, 900.0, 30.0
@@ -177,10 +178,7 @@ class Place:
             raise InputError(
                 f"there is a recipe '{path.name}' already", hint="Choose another name."
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
+        write(path, text.encode())
         return path
 
     def find_recipe(self, known: str) -> str | None:
@@ -201,9 +199,8 @@ class Place:
         """A file of these lines, for a command that reads one."""
         text = "".join(f"{line}\n" for line in lines)
         folder = self.workspace.folder / "cache" / "prompts"
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.txt"
-        path.write_text(text, "utf-8")
+        write(path, text.encode())
         return path
 
     def keep_picture(self, png: bytes) -> str:

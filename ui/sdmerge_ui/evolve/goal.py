@@ -8,7 +8,14 @@ from typing import Any
 
 from sdmerge_ui import controls, edits
 from sdmerge_ui.edits import stage_of, value_at
-from sdmerge_ui.library import InputError, Param, read_prompts, scorer_manifest, split_prompts
+from sdmerge_ui.library import (
+    InputError,
+    Param,
+    read_prompts,
+    scorer_manifest,
+    split_prompts,
+    write,
+)
 from sdmerge_ui.place import SAMPLES, Place, checked_name
 from sdmerge_ui.texts import Words
 
@@ -118,9 +125,8 @@ def keep(place: Place, text: str, name: str, written: str, *, split: bool) -> tu
         parts = split_prompts(read_prompts(place.keep_lines(lines)))
         groups = [[line.prompt for line in getattr(parts, part)] for part in PARTS]
         how = parts.how
-    folder.mkdir(parents=True, exist_ok=True)
     for part, path, own in zip(PARTS, paths, groups, strict=False):
-        path.write_text("".join(f"{line}\n" for line in own), "utf-8")
+        write(path, "".join(f"{line}\n" for line in own).encode())
         text = edits.put(text, f"evolve.prompts.{part}", str(path))
     return text, how
 

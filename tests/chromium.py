@@ -84,9 +84,12 @@ class Said:
 
 @contextlib.contextmanager
 def opened(
-    browser: Browser, address: str, *, offline: bool = True, **options: Any
+    browser: Browser, address: str, *, offline: bool = True, script: str = "", **options: Any
 ) -> Iterator[tuple[Page, Said]]:
-    """A page; when it is closed, errors on its console fail the test."""
+    """A page; when it is closed, errors on its console fail the test.
+
+    script: What runs before its own.
+    """
     settings = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", **options}
     context = browser.new_context(**settings)
     context.set_offline(offline)
@@ -96,6 +99,8 @@ def opened(
     page.on("console", said.note)
     page.on("pageerror", lambda error: said.errors.append(str(error)))
     page.on("request", lambda request: said.requests.append(request.url))
+    if script:
+        page.add_init_script(script)
     try:
         page.goto(address)
         yield page, said

@@ -39,7 +39,8 @@ def build(bar: gr.HTML, frame: Frame) -> None:
                 return gr.skip(), {**shown(frame, draft), "link": f"?tab=merge&recipe={known}"}
 
     wire(on(frame.load, frame.draft.change), show, [frame.draft], [bar])
-    wire(bar.act, act, [frame.draft], [frame.draft, bar], mode="multiple", turn=TURN)
+    wire(bar.act, act, [frame.draft], [frame.draft, bar], turn=TURN)
+    wire(bar.unread, lambda: None, mode="multiple")  # see stream.js
 
 
 def empty(frame_words: Any, place: Any) -> gr.HTML:

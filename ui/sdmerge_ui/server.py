@@ -127,7 +127,8 @@ def _page(place: Place, language: str, auth: tuple[str, str] | None, *, mcp: boo
         allowed_paths=[str(one) for one in place.outputs],
         max_file_size="40mb", enable_monitoring=False, pwa=False,
         mcp_server=mcp and language == LANGUAGES[0],
-        theme=theme, css=styles(), head=f"{_STILL}<script>{asset('keys.js')}</script>",
+        theme=theme, css=styles(),
+        head=f"{_STILL}<script>{asset('stream.js')}{asset('keys.js')}</script>",
     )  # fmt: skip
 
 

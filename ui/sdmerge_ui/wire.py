@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import gradio as gr
 
@@ -21,20 +21,29 @@ def wire(
     outputs: Any = None,
     *,
     queue: bool = True,
-    mode: Literal["once", "multiple", "always_last"] = "always_last",
+    mode: Literal["once", "multiple", "always_last"] | None = None,
     turn: str | None = None,
     js: str | None = None,
 ) -> None:
     """Bind an event to a function.
 
     mode: What happens to an event while one of the same kind runs: see Gradio's `trigger_mode`.
+        As a rule the last one waits; one that says something is sent at once, as those that wait
+        are sent with what the first one said.
     turn: Events of the same turn run one after the other, over all pages: what changes the draft.
     """
+    if mode is None:
+        mode = "multiple" if function is not None and _hears(function) else "always_last"
     event(
         told(function) if function is not None else None, inputs, outputs,
         queue=queue, trigger_mode=mode, show_progress="hidden", api_visibility="private",
         concurrency_limit=1 if turn else AT_ONCE, concurrency_id=turn, js=js,
     )  # fmt: skip
+
+
+def _hears(function: Callable[..., Any]) -> bool:
+    """Whether a function takes what the event says."""
+    return gr.EventData in get_type_hints(function).values()
 
 
 def on(*events: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ const keys = h("dialog", { class: "sd-keys" }, h("h3", {}, w("bar.keys")), h("dl
   h("form", { method: "dialog" }, h("button", {}, w("bar.close"))));
 root.append(h("strong", { class: "brand" }, "sdmerge"), place, h("span", { class: "grow" }), changed, undo, redo, link, free,
   icon("?", w("bar.keys"), () => keys.showModal(), { id: "sd-help" }), language, keys);
+document.addEventListener("sdmerge-unread", () => trigger("unread"));
 follow((value) => {
   undo.disabled = !value.undo;
   redo.disabled = !value.redo;

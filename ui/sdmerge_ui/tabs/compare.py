@@ -92,14 +92,13 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
 
     for event in (form.ready, frame.draft.change):
         wire(event, fill, [frame.draft], [form])
-    wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft],
-         mode="multiple", turn=TURN)  # fmt: skip
+    wire(form.act, ask, [frame.draft, form], [form, chosen, frame.dock, frame.draft], turn=TURN)
     wire(frame.load, _grid_asked, None, [chosen])
     wire(viewer.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(standings.ready, fresh, [chosen, by], [viewer, standings, seen])
     wire(frame.pulse.tick, look, [chosen, by, seen], [viewer, standings, seen], queue=False)
     said = [chosen, fold, frame.draft, frame.tabs, frame.dock, form]
-    wire(viewer.act, act, [chosen, frame.draft, form], said, mode="multiple", turn=TURN)
+    wire(viewer.act, act, [chosen, frame.draft, form], said, turn=TURN)
     wire(standings.act, _axis_asked, None, [by])
 
 

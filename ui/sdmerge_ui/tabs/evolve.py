@@ -166,10 +166,9 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     for event in (frame.draft.change, *(one.ready for one in forms)):
         wire(event, show, [frame.draft], forms)
     for one in (marks, prompts, scorers, engine, numbers, sampler):
-        wire(one.edit, edit, [frame.draft], [frame.draft], mode="multiple", turn=TURN)
+        wire(one.edit, edit, [frame.draft], [frame.draft], turn=TURN)
     for one in (parts, marks, scorers):
-        wire(one.act, act, [frame.draft], [frame.draft, frame.tabs, steps], mode="multiple",
-             turn=TURN)  # fmt: skip
+        wire(one.act, act, [frame.draft], [frame.draft, frame.tabs, steps], turn=TURN)
     wire(keep.click, pasted, [frame.draft, lines, called, split], [frame.draft, lines], turn=TURN)
     checked = [frame.draft, name, sane]
     for event in (on(last.select, name.change), result.ready):

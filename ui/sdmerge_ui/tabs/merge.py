@@ -65,8 +65,8 @@ def _edits(frame: Frame, handlers: Handlers, bench: _Bench, live: gr.Checkbox) -
     draft, measured = frame.draft, gr.State(Measured())
     clock = gr.Timer(1, active=False)
     for one in (bench.ingredients, bench.form, bench.blocks, bench.components, bench.output):
-        wire(one.edit, handlers.edit, [draft], [draft], mode="multiple", turn=TURN)
-    wire(bench.ingredients.act, handlers.act, [draft], [draft, live], mode="multiple", turn=TURN)
+        wire(one.edit, handlers.edit, [draft], [draft], turn=TURN)
+    wire(bench.ingredients.act, handlers.act, [draft], [draft, live], turn=TURN)
     changed = [draft, bench.curve, measured, frame.dock, clock]
     wire(bench.blocks.act, handlers.block, [draft], changed, turn=TURN)
     looked = [measured, bench.blocks, clock]

@@ -88,6 +88,6 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     shown = [chosen, beside, frame.draft]
     wire(table.ready, fresh, shown, [table, card])
     for event in (table.act, card.pick):
-        wire(event, pick, shown, [chosen, beside, table, card, seen], mode="multiple")
+        wire(event, pick, shown, [chosen, beside, table, card, seen])
     wire(card.act, act, [frame.draft], [frame.draft, frame.tabs, frame.dock], turn=TURN)
     wire(frame.pulse.tick, look, [*shown, seen], [table, card, seen], queue=False)

@@ -44,5 +44,5 @@ def build(frame: Frame) -> None:
         return gr.skip(), show(now), frame.open_dock()
 
     wire(form.ready, show, [asked], [form])
-    wire(form.edit, edit, [asked], [asked, form], mode="multiple", turn=_TURN)
-    wire(form.act, act, [asked], [asked, form, frame.dock], mode="multiple", turn=_TURN)
+    wire(form.edit, edit, [asked], [asked, form], turn=_TURN)
+    wire(form.act, act, [asked], [asked, form, frame.dock], turn=_TURN)

@@ -19,7 +19,7 @@ from sdmerge.families.family import Family
 from sdmerge.merge import one_torch_thread
 from sdmerge.methods import METHODS
 from sdmerge.plan import Combine, Plan, Task
-from sdmerge.plan.tasks import reads
+from sdmerge.plan.tasks import located
 from sdmerge.recipe import ComponentRule, Output, Recipe
 
 
@@ -131,7 +131,8 @@ def _names(plan: Plan, tasks: Sequence[Task]) -> tuple[str, ...]:
 
 def _bytes(plan: Plan, task: Task) -> int:
     """What is read for a task."""
-    return sum(plan.sources[read.source].specs[task.key].nbytes for read in set(reads(task.node)))
+    every = set(located(task.node, task.key))
+    return sum(plan.sources[read.source].specs[key].nbytes for read, key in every)
 
 
 def label(family: Family, key: str) -> str:

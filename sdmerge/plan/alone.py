@@ -90,3 +90,11 @@ def _outcome(
         }
         for _, lora in loras
     ]
+
+
+def rivals(alone: Member | None) -> list[str]:
+    """A note where LoRAs alone leave open what they are for."""
+    if alone is None or not isinstance(alone.source, Nothing) or not alone.source.rivals:
+        return []
+    titles = " or ".join(one.title for one in (alone.family, *alone.source.rivals))
+    return [f"the LoRAs may be for {titles}: the result is the same"]

@@ -24,7 +24,16 @@ from sdmerge.plan.ranks import lora_bytes
 from sdmerge.plan.removal import without_idle_layers
 from sdmerge.plan.report import Report
 from sdmerge.plan.stage import StagePlan, StagePlanner
-from sdmerge.plan.tasks import Difference, Fit, Moved, Task, fit_key, is_copy, reads, task_key
+from sdmerge.plan.tasks import (
+    Difference,
+    Fit,
+    Task,
+    fit_key,
+    is_copy,
+    located,
+    reads,
+    task_key,
+)
 from sdmerge.recipe import Recipe
 from sdmerge.tensors.content import hashes_of
 from sdmerge.tensors.spec import NARROW, TensorSpec, parse_dtype
@@ -122,6 +131,7 @@ def plan(
     opened: Models that earlier plans opened; they are not opened again.
     """
     _refuse_rounding(recipe)
+    _refuse_repetition(recipe)
     inputs = Inputs(
         recipe.folder, roots, allow_pickle, live or {}, known or {}, partial,
         opened=opened or OpenedModels(),
@@ -173,6 +183,14 @@ def _refuse_rounding(recipe: Recipe) -> None:
         raise PlanError(
             "a LoRA's factors are rounded to the nearest", where=recipe.where, hint=hint
         )
+
+
+def _refuse_repetition(recipe: Recipe) -> None:
+    """A LoRA changes the layers that there are."""
+    repeating = [stage for stage in recipe.stages if stage.repeat]
+    if recipe.output.layout == "lora" and repeating:
+        hint = "Leave repeat out, or write a checkpoint."
+        raise PlanError("a LoRA cannot repeat layers", where=repeating[0].where, hint=hint)
 
 
 def _tasks(member: Member, recipe: Recipe) -> tuple[Task, ...]:
@@ -255,18 +273,14 @@ def _report(
 
 
 def _read_bytes(task: Task, sources: Sequence[Source]) -> int:
-    return sum(stored_bytes(sources[one.source], _key(task)) for one in set(reads(task.node)))
+    every = set(located(task.node, task.key))
+    return sum(stored_bytes(sources[one.source], key) for one, key in every)
 
 
 def _held_bytes(task: Task, sources: Sequence[Source]) -> int:
     """What is read, unpacked: a LoRA's change may be needed number by number."""
-    read = [sources[one.source] for one in set(reads(task.node))]
-    return sum(one.specs[_key(task)].nbytes for one in read if not isinstance(one, Nothing))
-
-
-def _key(task: Task) -> str:
-    """The tensor's name where it is read."""
-    return task.node.key if isinstance(task.node, Moved) else task.key
+    read = [(sources[one.source], key) for one, key in set(located(task.node, task.key))]
+    return sum(one.specs[key].nbytes for one, key in read if not isinstance(one, Nothing))
 
 
 def _write_bytes(tasks: Sequence[Task]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from sdmerge.adapters.source import Source
 from sdmerge.manifest import MethodSpec, manifest
 from sdmerge.plan.inputs import Member, stored_bytes
-from sdmerge.plan.tasks import Combine, Fit, Node, Read, Task, Values, reads
+from sdmerge.plan.tasks import Combine, Fit, Node, Read, Task, Values, located
 from sdmerge.tensors.space import readable
 from sdmerge.tensors.spec import TensorSpec
 
@@ -74,7 +74,9 @@ class Fits:
             for key, merge in fit.merges.items():
                 nodes = [node for node in (*merge.inputs, fit.bases[key]) if node is not None]
                 read += sum(
-                    stored_bytes(sources[one.source], key) for node in nodes for one in reads(node)
+                    stored_bytes(sources[one.source], there)
+                    for node in nodes
+                    for one, there in located(node, key)
                 )
                 stages = [node for node in nodes if not isinstance(node, Read)]
                 computed += 4 * fit.specs[key].numel * len(stages)

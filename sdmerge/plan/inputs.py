@@ -38,6 +38,8 @@ class Member:
     notes: tuple[str, ...] = ()
     where: str = ""
     """Where the recipe names it."""
+    deepened: bool = False
+    """Whether its layers have other numbers than those that LoRAs were trained for."""
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -182,6 +184,11 @@ class Inputs:
             what = f"'{name}' is a LoRA and there is no base_model to add it to"
             hint = "Name the checkpoint it belongs to under base_model."
             raise PlanError(what, where=where, hint=hint)
+        if base.deepened:
+            hint = "Add it in the stage whose layers are repeated."
+            raise PlanError(
+                f"'{name}' is for layers that have other numbers here", where=where, hint=hint
+            )
         single_file = single_file_map(base.family, base.specs)
         bound = lora.bind(base.family, base.specs, single_file, partial=self.partial)
         notes: list[str] = []

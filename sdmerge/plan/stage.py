@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from sdmerge.adapters import LoraFile
 from sdmerge.adapters.lora.spelling import Dialect
-from sdmerge.adapters.nothing import Nothing
 from sdmerge.errors import PlanError, nearest
 from sdmerge.families.family import SINGLE_FILE, Family
 from sdmerge.manifest import MethodSpec, Space, manifest
 from sdmerge.params import Scalar
-from sdmerge.plan.alone import no_base
+from sdmerge.plan.alone import no_base, rivals
 from sdmerge.plan.anatomy import Anatomy, anatomy
 from sdmerge.plan.fits import Fits, Whole, whole_model
 from sdmerge.plan.inputs import Inputs, Member
 from sdmerge.plan.marks import Marked
 from sdmerge.plan.match import check_complete, check_members
+from sdmerge.plan.repetition import with_repeated_layers
 from sdmerge.plan.report import ComponentReport
 from sdmerge.plan.settings import Taken
 from sdmerge.plan.tasks import Apply, Combine, Node, Read
@@ -83,7 +83,7 @@ class StagePlanner:
         self._parts = self._open_parts()
         self._first = self._base or self._parts[0].member
         self._model = self._anatomy()
-        self._notes: list[str] = _rivals(self._alone)
+        self._notes: list[str] = rivals(self._alone)
         self._fits = Fits(inputs.fits, seed)
 
     def plan(self) -> StagePlan:
@@ -104,9 +104,16 @@ class StagePlanner:
         fitted = self._fits.notes(self._inputs.sources)
         defaults = differing_defaults(self._spec, settings)
         notes: list[str] = [*told, *self._notes, *valuer.notes, *fitted, *defaults]
-        member = Member(self._stage.name, self._first.family, specs, nodes, "weight")
+        first = self._first
+        member = Member(
+            self._stage.name, first.family, specs, nodes, "weight", deepened=first.deepened
+        )
         for one in self._stage.apply:
             member = self._inputs.applied(stem(one.path), one.path, one.weight, member, one.where)
+            notes += member.notes
+        if self._stage.repeat:
+            where = self._stage.where
+            member = with_repeated_layers(member, self._stage.repeat, self._model, where)
             notes += member.notes
         reports = [
             self._component_report(name, part, member, rules.get(name))
@@ -164,7 +171,7 @@ class StagePlanner:
     def _open(self, name: str, path: str, base: Member | None, where: str) -> Member:
         if path in self._stages:
             known = self._stages[path]
-            return Member(name, known.family, known.specs, known.nodes, known.space)
+            return replace(known, name=name, notes=())
         return self._inputs.member(name, self._inputs.open(path, where), base, where)
 
     def _open_parts(self) -> list[_Part]:
@@ -379,14 +386,6 @@ class StagePlanner:
             )
             for part in parts
         ]
-
-
-def _rivals(alone: Member | None) -> list[str]:
-    """A note where LoRAs alone leave open what they are for."""
-    if alone is None or not isinstance(alone.source, Nothing) or not alone.source.rivals:
-        return []
-    titles = " or ".join(one.title for one in (alone.family, *alone.source.rivals))
-    return [f"the LoRAs may be for {titles}: the result is the same"]
 
 
 def _shared(component: str, holder: Member, family: Family) -> bool:

@@ -61,7 +61,7 @@ class Combine:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The tensor that stands under another name in what it is made of: of a layer that moved up."""
+    """The tensor that stands under another name in what it is made of: of a layer that moved."""
 
     key: str
     node: Node
@@ -206,12 +206,18 @@ def fits_below(node: Node | Difference | None) -> Iterator[int]:
 
 def reads(node: Node | Difference | None) -> Iterator[Read]:
     """Every read below `node`; what it applies is read as well."""
+    return (read for read, _ in located(node, ""))
+
+
+def located(node: Node | Difference | None, key: str) -> Iterator[tuple[Read, str]]:
+    """Every read below `node`, and the tensor's name there."""
     if isinstance(node, Read):
-        yield node
+        yield node, key
     elif isinstance(node, Apply):
-        yield Read(node.source, "operator")
+        yield Read(node.source, "operator"), key
+    below = node.key if isinstance(node, Moved) else key
     for child in children(node):
-        yield from reads(child)
+        yield from located(child, below)
 
 
 def is_copy(node: Node | Difference) -> bool:

@@ -149,6 +149,8 @@ class Stage:
     """LoRAs of any kind that act on the result, one after the other."""
     layer_ranges: tuple[tuple[str, int, int], ...] = ()
     """mergekit's `slices`: per model a full range of layers, checked against the files."""
+    repeat: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often layers of the result are run through, by a filter that takes their tensors."""
     where: str = field(default="", compare=False)
     mark: Search | None = None
     """A search over `method`, which holds where it starts."""

@@ -31,7 +31,8 @@ from sdmerge.recipe.values import read_setting
 
 _STAGE_KEYS = (
     "merge_method", "base_model", "models", "slices", "parameters", "components", "apply", "name",
-    "dtype", "out_dtype", "output", "seed", "grid", "evolve", "tokenizer_source", "chat_template",
+    "repeat", "dtype", "out_dtype", "output", "seed", "grid", "evolve", "tokenizer_source",
+    "chat_template",
 )  # fmt: skip
 _RECIPE_KEYS = ("dtype", "out_dtype", "output", "seed", "grid", "evolve")
 _REFUSED = {
@@ -41,6 +42,7 @@ _REFUSED = {
 _IGNORED = {"tokenizer_source": "tokenizers are taken whole", "chat_template": "pictures have none"}
 _IGNORED_PARAMETERS = {"int8_mask": "masks are exact here"}
 
+_MOST_REPEATS = 8
 _APPLIED = Param(
     "weight", "float", 1.0, "Strength of the LoRA.", Range(0.0, 1.5, limits=(-4.0, 4.0))
 )
@@ -134,6 +136,7 @@ def _read_stage(node: Node, position: int, count: int, notes: list[str]) -> Stag
         components=_read_components(fields.get("components"), methods, notes),
         apply=_read_apply(fields.get("apply")),
         layer_ranges=ranges,
+        repeat=_read_repeat(fields.get("repeat")),
         where=node.where,
         mark=mark,
     )
@@ -340,6 +343,17 @@ def _read_scheduler(node: Node) -> ComponentRule:
         config=read_scheduler(fields["set"]) if "set" in fields else {},
         where=node.where,
     )
+
+
+def _read_repeat(node: Node | None) -> dict[str, int]:
+    """How often, 1 to 8 times, by filter."""
+    found: dict[str, int] = {}
+    for name, child in (node.mapping("repeat") if node else {}).items():
+        found[name] = child.integer("repeat")
+        if not 1 <= found[name] <= _MOST_REPEATS:
+            hint = f"Write a number from 1 to {_MOST_REPEATS}."
+            raise child.error(f"layers cannot be run through {found[name]} times", hint)
+    return found
 
 
 def _read_apply(node: Node | None) -> tuple[Applied, ...]:

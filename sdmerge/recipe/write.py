@@ -86,6 +86,8 @@ def _stage(stage: Stage) -> dict[str, Any]:
         data["components"] = {name: _component(rule) for name, rule in stage.components.items()}
     if stage.apply:
         data["apply"] = [_applied(one) for one in stage.apply]
+    if stage.repeat:
+        data["repeat"] = dict(stage.repeat)
     return data
 
 

@@ -54,7 +54,7 @@ def serving(place: Place) -> Iterator[tuple[str, int]]:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "ui")])
     with subprocess.Popen(
         [sys.executable, "-m", "sdmerge", *asked], stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": paths},
     ) as server:  # fmt: skip
         assert server.stdout is not None
         yield server.stdout.readline().strip(), server.pid

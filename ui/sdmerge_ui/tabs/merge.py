@@ -145,8 +145,12 @@ def _text(frame: Frame, handlers: Handlers, bench: _Bench, plan: gr.HTML, saved:
     parts = [bench.form, bench.blocks, bench.components, bench.output]
     shown = [bench.ingredients, *parts, line, text]
     edited = on(draft.change, bench.curve.change, *(one.change for one in saved))
-    for event in (bench.ingredients.ready, edited):
-        wire(event, handlers.show, [draft, bench.curve, *saved], shown)
+
+    def first(*now: Any) -> Any:
+        return handlers.show(*now)[:-1]  # somebody may be writing the text already
+
+    wire(edited, handlers.show, [draft, bench.curve, *saved], shown)
+    wire(bench.ingredients.ready, first, [draft, bench.curve, *saved], shown[:-1])
     for event in (bench.ingredients.ready, draft.change):
         wire(event, handlers.check, [draft], [plan])
     wire(take.click, handlers.take, [draft, text], [draft], turn=TURN)

@@ -29,10 +29,14 @@ def find_target(workspace: Workspace, text: str, *kinds: Kind) -> Path:
 
     An InputError for a host that is only read, and for a name that leads out of its folder.
     """
+    host, name = split_target(text)
+    return place_in(_host(workspace, host), name, *kinds) if host else Path(text)
+
+
+def split_target(text: str) -> tuple[str, str]:
+    """The host that a target names, '' for none, and what it is called there."""
     found = _NAMED.fullmatch(text)
-    if found is None:
-        return Path(text)
-    return place_in(_host(workspace, found["host"]), found["name"], *kinds)
+    return (found["host"], found["name"]) if found else ("", text)
 
 
 def place_in(host: Host, name: str, *kinds: Kind) -> Path:

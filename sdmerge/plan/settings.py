@@ -15,6 +15,9 @@ from sdmerge.recipe import Gradient, Grouped, Lbw, Mbw, Preset, Rule, Search, Se
 from sdmerge.recipe.presets import PRESETS
 
 
+_TO_MERGE = "To merge it, write components: {{{}: {{merge_method: …}}}}."
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """One rule and the number of tensors it took."""
@@ -79,8 +82,12 @@ def _refuse_whole(rule: Rule, component: str) -> None:
     if rule.filter is None:
         return
     what = f"the filter '{rule.filter}' takes tensors of {component} alone, which is taken whole"
-    hint = f"To merge it, write components: {{{component}: {{merge_method: …}}}}."
-    raise PlanError(what, where=rule.where, hint=hint)
+    raise PlanError(what, where=rule.where, hint=_TO_MERGE.format(component))
+
+
+def _refuse_value(component: str, where: str) -> None:
+    what = f"there is a value for {component}, which is taken whole"
+    raise PlanError(what, where=where, hint=_TO_MERGE.format(component))
 
 
 def _refuse_idle(rule: Rule, matching: list[str], left: list[str], model: Anatomy) -> None:
@@ -156,6 +163,9 @@ def _grouped(value: Grouped, model: Anatomy, where: str) -> Curve:
         if label not in known:
             hint = f"{nearest(label, known)} There are: {_some(known)}.".strip()
             raise PlanError(f"there is no {value.per} '{label}' here", where=where, hint=hint)
+    for label in value.values if value.per == "component" else ():
+        if label in model.whole:
+            _refuse_value(label, where)
     group = group_of(value.per, model)
     return lambda key: value.values.get(group(key))
 

@@ -192,6 +192,12 @@ def test_a_value_for_what_is_taken_whole_would_do_nothing() -> None:
     assert "components: {vae: {merge_method: …}}" in text
     data["components"] = {"vae": {"merge_method": "linear"}}
     assert dict(combine(planned(data), "vae.decoder.conv_out.bias").values)["weight"] == (0.0, 1.0)
+    data["models"][0]["parameters"] = {
+        "weight": {"per": "component", "values": {"text_encoder": 1, "vae": 0}}
+    }
+    assert dict(combine(planned(data), "vae.decoder.conv_out.bias").values)["weight"] == (0.0, 1.0)
+    del data["components"]
+    assert "a value for vae, which is taken whole" in refusal(data)
 
 
 def test_filters_of_a_component_are_about_its_tensors() -> None:

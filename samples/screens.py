@@ -1,6 +1,7 @@
 """Pictures of the app for the README, taken of a workspace in which something was done.
 
-`python -m samples.screens` writes samples/pictures/app/NAME.webp. It needs a Chromium.
+`python -m samples.screens` writes samples/pictures/app/NAME.webp. It needs a Chromium. The pages say
+where things lie, so the ones that ship were taken in a clone whose path is nobody's.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ SIZE = {"width": 1280, "height": 800}
 LARGEST = 150_000
 """Bytes of a picture, at most."""
 PATIENCE = 120_000
-PROMPTS = ("a white circle on black", "a yellow square on blue", "a red triangle on green")
+PROMPTS = ("黒い背景に白い丸", "青い背景に黄色い四角", "赤い背景に緑の三角")
+"""What only the model reads that learned Japanese."""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 

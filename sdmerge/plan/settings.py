@@ -14,7 +14,6 @@ from sdmerge.plan.groups import group_of, groups
 from sdmerge.recipe import Gradient, Grouped, Lbw, Mbw, Preset, Rule, Search, Setting
 from sdmerge.recipe.presets import PRESETS
 
-
 _TO_MERGE = "To merge it, write components: {{{}: {{merge_method: …}}}}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from sdmerge.sample.grid.folder import CELLS, GRID
@@ -14,9 +15,19 @@ def find_grids(workspace: Workspace) -> list[Path]:
     A link that leads out of the workspace is none of its grids.
     """
     base = workspace.folder.resolve()
-    places = (*workspace.runs.glob("*/*"), *(workspace.folder / "grids").glob("*"))
-    found = [one for one in places if (one / GRID).is_file() and _inside(one, base)]
-    return sorted(found, key=_changed, reverse=True)
+    runs = (inner for run in _below(workspace.runs) for inner in _below(run))
+    places = (*runs, *_below(workspace.folder / "grids"))
+    found = [
+        (_changed(one), one) for one in places if (one / GRID).is_file() and _inside(one, base)
+    ]
+    return [one for _, one in sorted(found, reverse=True)]
+
+
+def _below(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where there is none, or where somebody just removed it."""
+    with contextlib.suppress(OSError):
+        return list(folder.iterdir())
+    return []
 
 
 def _inside(folder: Path, base: Path) -> bool:
@@ -24,5 +35,7 @@ def _inside(folder: Path, base: Path) -> bool:
 
 
 def _changed(folder: Path) -> float:
-    cells = folder / CELLS
-    return (cells if cells.is_file() else folder / GRID).stat().st_mtime
+    for name in (CELLS, GRID):
+        with contextlib.suppress(OSError):
+            return (folder / name).stat().st_mtime
+    return 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grids import make_grid
@@ -46,3 +47,19 @@ def test_grids_of_a_workspace_are_found_and_none_outside(tmp_path: Path) -> None
     except OSError:
         pytest.skip("links are not allowed here")
     assert set(find_grids(workspace)) == {own, run}
+
+
+def test_a_run_that_is_removed_meanwhile_has_no_grid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path)
+    (workspace.runs / "0001.gone").mkdir(parents=True)
+    listed = Path.iterdir
+
+    def gone(folder: Path) -> Any:
+        if folder.suffix == ".gone":
+            folder.rmdir()
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", gone)
+    assert find_grids(workspace) == []

@@ -25,8 +25,9 @@ def test_the_address_holds_what_is_seen(browser: Browser, written: Path, page: P
     seen = page.locator("#viewer").inner_text()
     state = page.evaluate("sdmergeViewer.state")
     with opened(browser, address_of(written, words)) as (other, _):
-        other.wait_for_selector(".cell img")
-        assert other.locator("#viewer").inner_text() == seen
+        other.wait_for_function(
+            "seen => document.getElementById('viewer').innerText === seen", arg=seen
+        )
         again = other.evaluate("sdmergeViewer.state")
         for field in ("view", "x", "y", "at", "cell", "a", "b", "show", "sort", "lock", "zoom"):
             assert again[field] == state[field], field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path, PurePath
 from typing import Any
@@ -123,8 +124,12 @@ def _counted(words: Words, job: Job) -> str:
 
 
 def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    """Bytes of a file or of what is in a folder, some of which may go while it is counted."""
+    size = 0
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        with contextlib.suppress(FileNotFoundError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _file(place: Place, path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sdmerge_ui.state import EMPTY, Draft
 from sdmerge_ui.wire import on, wire
 
 NAME = "evolve"
+_CHECK = "check"
 
 
 def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and their wires
@@ -172,9 +173,9 @@ def build(frame: Frame) -> None:  # noqa: PLR0915 - controls, what they do and t
     wire(keep.click, pasted, [frame.draft, lines, called, split], [frame.draft, lines], turn=TURN)
     checked = [frame.draft, name, sane]
     for event in (on(last.select, name.change), result.ready):
-        wire(event, look, checked, [result, added])
-    # an edit may arrive after the tab was chosen
-    wire(frame.draft.change, again, [checking, *checked], [result, added])
+        wire(event, look, checked, [result, added], turn=_CHECK)
+    # an edit may arrive after the tab was chosen, and is checked after what was there before
+    wire(frame.draft.change, again, [checking, *checked], [result, added], turn=_CHECK)
     wire(last.select, lambda: True, None, [checking])
     wire(on(*(one.select for one in (first_, two, three, four))), lambda: False, None, [checking])
     wire(result.act, sanity, [frame.draft, name], [sane, result, frame.dock], mode="once")

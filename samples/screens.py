@@ -1,7 +1,7 @@
 """Pictures of the app for the README, taken of a workspace in which something was done.
 
-`python -m samples.screens` writes samples/pictures/app/NAME.webp. It needs a Chromium. The pages say
-where things lie, so the ones that ship were taken in a clone whose path is nobody's.
+`python -m samples.screens` writes samples/pictures/app/NAME.webp. It needs a Chromium. Pages say
+where things lie, so the pictures that ship were taken in a clone whose path is nobody's.
 """
 
 from __future__ import annotations

@@ -87,6 +87,7 @@ def test_runs_are_marked_compared_and_forgotten(
         shot(page, "difference")
         page.locator("#sd-starred").uncheck()
         page.locator(f"tr[data-run='{broken.number}']").click()
+        expect(page.locator(".sd-run")).to_contain_text("nowhere")
         page.get_by_role("button", name="Forget").click()
         expect(page.get_by_role("alertdialog")).to_contain_text("models that it wrote stay")
         page.click("#sd-forget")

@@ -45,8 +45,14 @@ function edit(address, value) {
 
 const shown = (number) => String(Math.round(number * 1e4) / 1e4);
 
-// A control for a field of sdmerge_ui.controls; `update` puts another value in.
+// A control for a field of sdmerge_ui.controls; `update` puts another value in, unless somebody
+// just moved it.
 function control(field) {
+  const made = plainControl(field);
+  return { ...made, update: (one) => { if (fresh(one.address)) again(); else made.update(one); } };
+}
+
+function plainControl(field) {
   const say = (value) => edit(field.address, value);
   const name = field.label ?? field.name;
   if (field.kind === "bool") {
@@ -93,10 +99,7 @@ function numeric(field, name, say) {
     : slider;
   return {
     node: h("span", { class: "numeric" }, track, number),
-    update: (one) => {
-      if (fresh(one.address)) again();
-      else if (number.value === "" || +number.value !== one.value) show(one.value);
-    },
+    update: (one) => { if (number.value === "" || +number.value !== one.value) show(one.value); },
   };
 }
 

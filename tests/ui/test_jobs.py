@@ -101,23 +101,23 @@ def test_those_who_wait_change_places(visit: Opening, place: Place) -> None:
 
 
 def test_a_grid_is_stopped_between_pictures_and_goes_on(visit: Opening, place: Place) -> None:
-    asked = ("grid", str(SAMPLES / "models" / "ukiyoe"), "-p", "a boat", "--seeds", "24",
+    asked = ("grid", str(SAMPLES / "models" / "ukiyoe"), "-p", "a boat", "--seeds", "16",
              "--steps", "100", "-o", "{run}/grid")  # fmt: skip
     job = place.jobs.submit(place.request(*asked), title="boats")
     with visit("?tab=compare") as (page, _):
         own = page.locator(f".sd-dock .job[data-job='{job.number}']")
-        expect(own.locator("progress")).to_have_attribute("max", "24")
+        expect(own.locator("progress")).to_have_attribute("max", "16")
         page.reload()
-        expect(own.locator("progress")).to_have_attribute("max", "24")  # as if nothing was
+        expect(own.locator("progress")).to_have_attribute("max", "16")  # as if nothing was
         show_jobs(page)
         own.get_by_role("button", name="Stop").click()
         expect(page.locator(f".job.cancelled[data-job='{job.number}']")).to_be_attached()
         drawn = set(read_cells(job.run / "grid"))
-        assert len(drawn) < 24
+        assert len(drawn) < 16
         own.get_by_role("button", name="Retry").click()
         expect(page.locator(f".job.done[data-job='{job.number}']")).to_be_attached()
     cells = read_cells(job.run / "grid")
-    assert len(cells) == 24
+    assert len(cells) == 16
     assert drawn <= set(cells)
 
 

@@ -123,6 +123,13 @@ function row(field) {
   };
 }
 
+// Puts nodes in order without moving those that stay: one that is being clicked must.
+function arrange(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const old of [...parent.children]) if (!wanted.has(old)) old.remove();
+  nodes.forEach((node, n) => { if (parent.children[n] !== node) parent.insertBefore(node, parent.children[n] ?? null); });
+}
+
 // Builds anew what has another shape, and puts new values into what has the same.
 function keeper(shape, build) {
   let known = null;

@@ -22,14 +22,21 @@ function list() {
     const text = `${one.number} ${one.kind} ${one.title} ${one.result}`.toLowerCase();
     return words.every((word) => text.includes(word)) && (!kind.value || one.kind === kind.value) && (!state.value || one.state === state.value) && (!starred.checked || one.starred);
   });
-  body.replaceChildren(...rows.map(line));
-  if (!rows.length) body.append(h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, w(now.runs.length ? "runs.none_found" : "runs.empty"))));
+  arrange(body, rows.length ? rows.map(known)
+    : [h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, w(now.runs.length ? "runs.none_found" : "runs.empty")))]);
   count.textContent = w("runs.count", { count: rows.length });
 }
 
 // a mark, and what it says to those who do not see it
 const star = (one) => h("button", { type: "button", class: "star", "aria-pressed": String(one.starred), "aria-label": w("runs.star", { number: one.number }), title: w("runs.star", { number: one.number }),
   onclick: (event) => { event.stopPropagation(); trigger("act", { do: "star", number: one.number, starred: !one.starred }); } }, one.starred ? "★" : "☆");
+
+const lines = new Map();
+function known(one) {
+  const said = JSON.stringify([one, one.number === now.chosen]);
+  if (lines.get(one.number)?.said !== said) lines.set(one.number, { said, node: line(one) });
+  return lines.get(one.number).node;
+}
 
 function line(one) {
   const pick = () => trigger("act", { do: "pick", number: one.number });
